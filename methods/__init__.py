@@ -1,0 +1,1 @@
+"""UQ methods, one small file each."""

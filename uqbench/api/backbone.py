@@ -1,0 +1,38 @@
+"""The model whose uncertainty is asked for: here, linear ones."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from uqbench.api.prediction import Array
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+
+class Backbone(ABC):
+    """A frozen dataclass whose fields are its hyper-parameters; named after its file."""
+
+
+class LinearBackbone(Backbone):
+    """A potential that is linear in its coefficients: E = Σ θ_p D_p(X), forces and stress likewise."""
+
+    @abstractmethod
+    def n_features(self, elements: tuple[str, ...]) -> int:
+        """Number of coefficients P for a set of elements."""
+
+    @abstractmethod
+    def rows(self, structures: Sequence[Atoms], elements: tuple[str, ...]) -> Iterator[Array]:
+        """Design rows of each structure in turn, float64.
+
+        One array a structure, (1 + 3N, P), or (1 + 3N + 6, P) if it is periodic in three directions: rows of
+        energy per atom (eV), force components atom by atom x y z (eV/Å), stress xx yy zz yz xz xy
+        (eV/Å³, ASE's sign), each ∂(observable)/∂θ. Raises UqbenchError for an element not in elements.
+        """
+
+    @abstractmethod
+    def potential(self, coefficients: Array, elements: tuple[str, ...]) -> Calculator:
+        """A fast ASE calculator (energy, forces, stress) for coefficients (P,)."""

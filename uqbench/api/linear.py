@@ -1,0 +1,72 @@
+"""What a method for linear models reads and returns: rows in blocks in, a posterior over coefficients out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from uqbench.api.frame import Kind
+from uqbench.api.prediction import Array, Prediction
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """A few thousand rows: whole structures, rows of energy, force and stress together.
+
+    rows: (n, P) and labels: (n,), both divided by the scale of their kind (LinearProblem.scales), per-species
+        reference energies taken off. Rows that symmetry makes zero are left out.
+    kind: (n,) index into KINDS. atom: (n,) index within the structure, -1 for energy and stress.
+    structure, cluster: (n,) running numbers.
+    """
+
+    rows: Array
+    labels: Array
+    kind: NDArray[np.int8]
+    atom: NDArray[np.int32]
+    structure: NDArray[np.int32]
+    cluster: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class LinearProblem:
+    """A linear regression too large to hold: blocks of rows, read as often as needed.
+
+    n_features: P. counts: rows of each kind present. scales: σ_k, the unit in which residuals of a kind are
+    weighed (eV/atom, eV/Å, eV/Å³). clusters: (n_clusters,) the cluster numbers present.
+    """
+
+    n_features: int
+    counts: Mapping[Kind, int]
+    scales: Mapping[Kind, float]
+    clusters: NDArray[np.int32]
+    read: Callable[[], Iterator[RowBlock]]
+
+    def blocks(self) -> Iterator[RowBlock]:
+        """A fresh pass over the rows; nothing of the size of all rows is ever in memory."""
+        return self.read()
+
+
+class ParameterPosterior(ABC):
+    """Beliefs about the coefficients θ (P,) of a linear model, in the backbone's own units."""
+
+    mean: Array
+
+    @abstractmethod
+    def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
+        """Prediction of rows · θ for rows (n, P) of one kind, unweighted, in the unit of the kind."""
+
+    @abstractmethod
+    def samples(self, n: int, rng: Generator) -> Array:
+        """(n, P) draws of θ for propagation to simulation results."""
+
+    def support(self, directions: Array) -> tuple[Array, Array] | None:
+        """Exact least and greatest directions · θ over a bounded posterior, for directions (n, P).
+
+        Two arrays (n,), or None where the posterior has no bounds.
+        """
+        return None

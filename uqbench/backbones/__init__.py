@@ -1,0 +1,1 @@
+"""The potentials whose uncertainty is scored."""

@@ -1,0 +1,1 @@
+"""What a method costs: time, memory, and on which machine."""

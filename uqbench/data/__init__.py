@@ -1,0 +1,1 @@
+"""Cards, structures and splits; the embedded dataset."""

@@ -1,0 +1,1 @@
+"""The linear-regression engine that linear methods share."""

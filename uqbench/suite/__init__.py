@@ -1,0 +1,1 @@
+"""The plan of cells, its execution and the record store."""

@@ -1,3 +1,3 @@
-"""uqbench: which error bars on an interatomic potential can I trust, how tight are they, what do they cost?"""
+"""uqbench: which error bars on an interatomic potential can I trust, how tight are they, at what cost?"""
 
 __version__ = "0.1.0"

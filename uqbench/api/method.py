@@ -1,4 +1,4 @@
-"""A UQ method: a frozen dataclass in a file of its own, named after the file; its fields are its parameters."""
+"""A UQ method: a frozen dataclass in a file of its own; its fields are its parameters."""
 
 from __future__ import annotations
 

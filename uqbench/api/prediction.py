@@ -69,7 +69,9 @@ class Prediction:
             raise UqbenchError("Prediction: lower, upper and nominal go together; give all three or none.")
         if self.lower is not None and self.upper is not None and self.nominal is not None:
             if not 0.0 < self.nominal <= 1.0:
-                raise UqbenchError(f"Prediction.nominal is {self.nominal}; a probability in (0, 1] is needed.")
+                raise UqbenchError(
+                    f"Prediction.nominal is {self.nominal}; a probability in (0, 1] is needed."
+                )
             slack = 1e-9 * (1.0 + np.abs(self.mean))
             outside = (self.mean < self.lower - slack) | (self.mean > self.upper + slack)
             if np.any(outside):
@@ -89,7 +91,12 @@ class Prediction:
             return None if values is None else values[..., index]
 
         return Prediction(
-            self.mean[index], pick(self.std), pick(self.lower), pick(self.upper), self.nominal, pick(self.samples)
+            self.mean[index],
+            pick(self.std),
+            pick(self.lower),
+            pick(self.upper),
+            self.nominal,
+            pick(self.samples),
         )
 
     def interval(self, level: float) -> Interval | None:

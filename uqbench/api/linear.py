@@ -10,18 +10,18 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from uqbench.api.frame import Kind
+from uqbench.api.frame import KINDS, Kind
 from uqbench.api.prediction import Array, Prediction
 
 
 @dataclass(frozen=True)
 class RowBlock:
-    """A few thousand rows: whole structures, rows of energy, force and stress together.
+    """A few thousand rows of whole structures: energy rows first, then forces, then stress.
 
     rows: (n, P) and labels: (n,), both divided by the scale of their kind (LinearProblem.scales), per-species
-        reference energies taken off. Rows that symmetry makes zero are left out.
-    kind: (n,) index into KINDS. atom: (n,) index within the structure, -1 for energy and stress.
-    structure, cluster: (n,) running numbers.
+        reference energies taken off, float64. Rows that symmetry makes zero are left out.
+    kind: (n,) index into KINDS, ascending. atom: (n,) index within the structure, -1 for energy and stress.
+    structure, cluster: (n,) running numbers; a structure's rows of one kind are adjacent.
     """
 
     rows: Array
@@ -30,6 +30,13 @@ class RowBlock:
     atom: NDArray[np.int32]
     structure: NDArray[np.int32]
     cluster: NDArray[np.int32]
+
+    def parts(self) -> Iterator[tuple[Kind, slice]]:
+        """The kinds present and where their rows lie."""
+        ends = np.searchsorted(self.kind, np.arange(len(KINDS) + 1))
+        for k, kind in enumerate(KINDS):
+            if ends[k + 1] > ends[k]:
+                yield kind, slice(int(ends[k]), int(ends[k + 1]))
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class ParameterPosterior(ABC):
     """Beliefs about the coefficients θ (P,) of a linear model, in the backbone's own units."""
 
     mean: Array
+    facts: Mapping[str, float | str]
+    """What a reader of the record should know: noise levels, number of samples, convergence."""
 
     @abstractmethod
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:

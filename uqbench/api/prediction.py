@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -97,6 +98,35 @@ class Prediction:
             pick(self.upper),
             self.nominal,
             pick(self.samples),
+        )
+
+    def shifted(self, by: Array) -> Prediction:
+        """The prediction with by (n,) added to mean, bounds and samples."""
+
+        def add(values: Array | None) -> Array | None:
+            return None if values is None else values + by
+
+        return Prediction(
+            self.mean + by, self.std, add(self.lower), add(self.upper), self.nominal, add(self.samples)
+        )
+
+    @staticmethod
+    def concatenate(parts: Sequence[Prediction]) -> Prediction:
+        """One prediction from parts that a method made of the same fields; no parts give an empty mean and std."""
+        if not parts:
+            return Prediction(np.empty(0), np.empty(0))
+
+        def join(name: str) -> Array | None:
+            values = [getattr(part, name) for part in parts]
+            return None if values[0] is None else np.concatenate(values, axis=-1)
+
+        return Prediction(
+            np.concatenate([part.mean for part in parts]),
+            join("std"),
+            join("lower"),
+            join("upper"),
+            parts[0].nominal,
+            join("samples"),
         )
 
     def interval(self, level: float) -> Interval | None:

@@ -1,0 +1,179 @@
+"""POPS: corrections, boxes and hulls against closed forms, brute force and popsregression."""
+
+import itertools
+
+import numpy as np
+import pytest
+from conftest import dense_problem
+from popsregression import POPSRegression
+from scipy.optimize import linprog
+
+from uqbench.linear import corrections as corrections_module
+from uqbench.linear.box import Box, _range
+from uqbench.linear.corrections import PointwiseCorrections
+from uqbench.linear.evidence import maximise_evidence
+from uqbench.linear.hull import Hull
+from uqbench.linear.normal import accumulate
+from uqbench_methods.pops import Pops
+
+
+def corrections_of(rows, labels):
+    problem = dense_problem({"forces": rows}, {"forces": labels})
+    return PointwiseCorrections.of(problem, maximise_evidence(accumulate(problem)))
+
+
+def dense(corrections):
+    """All Δθ, (n, P), in the backbone's units; rows in the order of the blocks."""
+    return np.concatenate(list(corrections.whitened())) @ corrections.ridge.whitener.T
+
+
+def rows_in_order(corrections):
+    blocks = list(corrections.problem.blocks())
+    return np.concatenate([b.rows for b in blocks]), np.concatenate([b.labels for b in blocks])
+
+
+def test_each_correction_reproduces_its_row(misspecified):
+    corrections = corrections_of(*misspecified)
+    rows, labels = rows_in_order(corrections)
+    fitted = ((corrections.ridge.mean + dense(corrections)) * rows).sum(axis=1)
+    np.testing.assert_allclose(fitted, labels, rtol=1e-9, atol=1e-9)
+
+
+def test_correction_is_the_cheapest(misspecified):
+    """Among changes that pass through the row, none costs less in Δθᵀ S⁻¹ Δθ (Lagrange: S x ∝ Δθ)."""
+    corrections = corrections_of(*misspecified)
+    rows, _ = rows_in_order(corrections)
+    w = corrections.ridge.whitener
+    change = dense(corrections)[17]
+    direction = w @ w.T @ rows[17]
+    np.testing.assert_allclose(change, direction * (change @ direction) / (direction @ direction), rtol=1e-9)
+
+
+def test_corrections_equal_popsregression(misspecified):
+    """Same pointwise corrections and the same box as popsregression 0.4.0 on the scaled matrix (all leverages)."""
+    rows, labels = misspecified
+    scale = np.sqrt((rows**2).mean(axis=0))
+    model = POPSRegression(
+        tol=1e-14, max_iter=5000, alpha_1=0, alpha_2=0, lambda_1=0, lambda_2=0, leverage_percentile=0.0
+    ).fit(rows / scale, labels)
+    corrections = corrections_of(rows, labels)
+    ordered, _ = rows_in_order(corrections)
+    position = [int(np.flatnonzero((rows == row).all(axis=1))[0]) for row in ordered]
+    np.testing.assert_allclose(
+        dense(corrections) * scale, model._pointwise_correction[position], rtol=1e-5, atol=1e-8
+    )
+    box = Box.around(corrections, 0.0)
+    sign = np.sign((box.axes * scale[:, None] * model._hypercube_support).sum(axis=0))
+    low, high = np.minimum(sign * box.low, sign * box.high), np.maximum(sign * box.low, sign * box.high)
+    np.testing.assert_allclose(low, model._hypercube_bounds[0], rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(high, model._hypercube_bounds[1], rtol=1e-5, atol=1e-8)
+
+
+def test_box_support_is_the_best_corner_and_the_linear_programme():
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((60, 4))
+    labels = rows @ rng.standard_normal(4) + np.abs(rows[:, 0])
+    box = Box.around(corrections_of(rows, labels), 0.0)
+    directions = rng.standard_normal((5, 4))
+    lower, upper = box.support(directions)
+    corners = np.array(list(itertools.product(*zip(box.low, box.high, strict=True))))
+    values = directions @ (box.mean[:, None] + box.axes @ corners.T)
+    np.testing.assert_allclose(lower, values.min(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(upper, values.max(axis=1), rtol=1e-12)
+    best = linprog(-directions[0] @ box.axes, bounds=list(zip(box.low, box.high, strict=True)))
+    assert upper[0] == pytest.approx(directions[0] @ box.mean - best.fun, rel=1e-9)
+
+
+def test_sampled_bounds_lie_within_the_exact_ones_and_approach_them(misspecified):
+    corrections = corrections_of(*misspecified)
+    rows, _ = rows_in_order(corrections)
+    exact = Box.around(corrections, 0.0)
+    few, many = (
+        exact.sampled(n, np.random.default_rng(0)).predict_rows(rows, "forces") for n in (100, 10_000)
+    )
+    outer = exact.predict_rows(rows, "forces")
+    assert (few.upper <= outer.upper + 1e-12).all()
+    assert (many.lower >= outer.lower - 1e-12).all()
+    widths = [(p.upper - p.lower).mean() for p in (few, many, outer)]
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_box_standard_deviation_is_that_of_uniform_draws(misspecified):
+    corrections = corrections_of(*misspecified)
+    rows, _ = rows_in_order(corrections)
+    box = Box.around(corrections, 0.0)
+    draws = (box.samples(200_000, np.random.default_rng(5)) - box.mean) @ rows[:20].T
+    epistemic = ((rows[:20] @ box.epistemic) ** 2).sum(axis=1)
+    expected = np.sqrt((draws**2).mean(axis=0) + epistemic)
+    np.testing.assert_allclose(box.predict_rows(rows[:20], "forces").std, expected, rtol=0.02)
+
+
+def test_box_holds_every_correction_unless_clipped(misspecified):
+    corrections = corrections_of(*misspecified)
+    rows, labels = rows_in_order(corrections)
+    bounds = Box.around(corrections, 0.0).predict_rows(rows, "forces")
+    assert ((bounds.lower <= labels + 1e-9) & (labels <= bounds.upper + 1e-9)).all()
+    clipped = Box.around(corrections, 5.0).predict_rows(rows, "forces")
+    assert (clipped.upper - clipped.lower).sum() < 0.8 * (bounds.upper - bounds.lower).sum()
+
+
+@pytest.mark.parametrize("percentile", [0.0, 0.7, 12.5, 49.0])
+def test_streamed_percentiles_equal_numpy(percentile):
+    values = np.random.default_rng(2).standard_normal((501, 3)) ** 3
+    low, high = _range(iter(np.array_split(values, 7)), len(values), percentile)
+    np.testing.assert_allclose(low, np.percentile(values, percentile, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(high, np.percentile(values, 100 - percentile, axis=0), rtol=1e-12)
+
+
+def test_hull_bounds_are_brute_force_and_cover_every_training_row(misspecified):
+    corrections = corrections_of(*misspecified)
+    rows, labels = rows_in_order(corrections)
+    bounds = Hull.of(corrections).predict_rows(rows, "forces")
+    change = rows @ dense(corrections).T
+    np.testing.assert_allclose(bounds.lower, bounds.mean + np.minimum(change.min(axis=1), 0), rtol=1e-9)
+    np.testing.assert_allclose(bounds.upper, bounds.mean + np.maximum(change.max(axis=1), 0), rtol=1e-9)
+    assert ((bounds.lower <= labels + 1e-9) & (labels <= bounds.upper + 1e-9)).all()
+
+
+def test_hull_samples_are_corrections(misspecified):
+    hull = Hull.of(corrections_of(*misspecified))
+    drawn = hull.samples(50, np.random.default_rng(0)) - hull.mean
+    every = dense(hull.corrections)
+    distance = np.abs(drawn[:, None] - every[None]).max(axis=2).min(axis=1)
+    assert distance.max() < 1e-12
+    assert len(np.unique(drawn, axis=0)) == 50
+
+
+def test_leverage_floor_tames_rows_the_model_can_hardly_move(misspecified, monkeypatch):
+    """A row of almost zeros with a finite residual has an unbounded correction; the floor bounds it."""
+    rows, labels = misspecified
+    rows = np.concatenate([rows, np.full((1, 8), 1e-9)])
+    labels = np.append(labels, 1.0)
+    floored = np.abs(dense(corrections_of(rows, labels))).max()
+    monkeypatch.setattr(corrections_module, "LEVERAGE_FLOOR", 0.0)
+    unfloored = np.abs(dense(corrections_of(rows, labels))).max()
+    assert unfloored > 1e6 * floored
+
+
+def test_mean_leverage_is_the_trace(misspecified):
+    """Σ_n x_nᵀ S x_n = tr(S Σ x xᵀ), and α times it is the number of well-determined parameters, at most P."""
+    corrections = corrections_of(*misspecified)
+    ridge = corrections.ridge
+    total = corrections.mean_leverage["forces"] * len(corrections)
+    assert total == pytest.approx(np.sum((rows_in_order(corrections)[0] @ ridge.whitener) ** 2))
+    assert 7.9 < ridge.noise_precision[0] * total < 8.0
+
+
+@pytest.mark.parametrize("method", [Pops(), Pops(bounds="exact"), Pops(posterior="ensemble")])
+def test_bounds_do_not_depend_on_units(method, misspecified):
+    rows, labels = misspecified
+    units = np.geomspace(1e-3, 1e3, rows.shape[1])
+
+    def bounds(rows, labels):
+        posterior = method.fit(dense_problem({"forces": rows}, {"forces": labels}), np.random.default_rng(0))
+        return posterior.predict_rows(rows[:50], "forces")
+
+    a, b = bounds(rows, labels), bounds(rows * units, 27.2 * labels)
+    np.testing.assert_allclose(27.2 * a.std, b.std, rtol=1e-6)
+    if method.bounds == "exact" or method.posterior == "ensemble":
+        np.testing.assert_allclose(27.2 * a.upper, b.upper, rtol=1e-6, atol=1e-6)

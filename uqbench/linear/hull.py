@@ -1,0 +1,75 @@
+"""The POPS ensemble: the convex hull of the corrections themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator
+
+from uqbench.api import Array, Kind, ParameterPosterior, Prediction
+from uqbench.linear.corrections import PointwiseCorrections, second_moment
+from uqbench.linear.posteriors import squared_norms
+
+CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Hull(ParameterPosterior):
+    """θ = mean + Δθ_n for one of the corrections; bounds are the support of their convex hull.
+
+    The corrections stay where the rows are: every call passes over the training rows once. moment: (P, P),
+    mean of Δw Δwᵀ, whitened.
+    """
+
+    mean: Array
+    corrections: PointwiseCorrections
+    moment: Array
+    facts: Mapping[str, float | str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, corrections: PointwiseCorrections) -> Hull:
+        """One pass over the rows for the second moment."""
+        moment = second_moment(corrections) / len(corrections)
+        facts = corrections.ridge.facts | {"n_corrections": float(len(corrections))}
+        return cls(corrections.ridge.mean, corrections, moment, facts)
+
+    def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
+        """Bounds min and max of x·Δθ_n over n; std sqrt(xᵀΣx + xᵀSx), Σ the corrections' second moment."""
+        z = rows @ self.corrections.ridge.whitener
+        std = np.sqrt(np.einsum("np,np->n", z @ self.moment, z) + squared_norms(z))
+        lower, upper = self._extremes(z)
+        mean = rows @ self.mean
+        return Prediction(mean, std, mean + lower, mean + upper, 1.0)
+
+    def _extremes(self, z: Array) -> tuple[Array, Array]:
+        """Least and greatest z · Δw_n, (n,) each, the mean (no correction) included."""
+        lower, upper = np.zeros(len(z)), np.zeros(len(z))
+        for block in self.corrections.whitened():
+            for a in range(0, len(block), CHUNK):
+                part = block[a : a + CHUNK].T
+                for b in range(0, len(z), CHUNK):
+                    rows = slice(b, b + CHUNK)
+                    change = z[rows] @ part
+                    np.minimum(lower[rows], change.min(axis=1), out=lower[rows])
+                    np.maximum(upper[rows], change.max(axis=1), out=upper[rows])
+        return lower, upper
+
+    def samples(self, n: int, rng: Generator) -> Array:
+        """(n, P): a random subset of the corrections (with repeats only if n exceeds their number)."""
+        total = len(self.corrections)
+        chosen = rng.choice(total, n, replace=n > total)
+        picked = np.empty((n, len(self.mean)))
+        start = 0
+        for block in self.corrections.whitened():
+            here = np.flatnonzero((chosen >= start) & (chosen < start + len(block)))
+            picked[here] = block[chosen[here] - start]
+            start += len(block)
+        return self.mean + picked @ self.corrections.ridge.whitener.T
+
+    def support(self, directions: Array) -> tuple[Array, Array]:
+        """Exact least and greatest directions · θ over the hull."""
+        lower, upper = self._extremes(directions @ self.corrections.ridge.whitener)
+        centre = directions @ self.mean
+        return centre + lower, centre + upper

@@ -1,0 +1,53 @@
+"""Streaming normal equations: all that a linear fit needs of the rows, in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from uqbench.api import KINDS, Array, Kind, LinearProblem
+from uqbench.errors import UqbenchError
+
+
+@dataclass(frozen=True)
+class NormalEquations:
+    """Per kind k: G_k = Σ xxᵀ, b_k = Σ yx, Σ y² and the number of rows, columns scaled to unit RMS.
+
+    kinds: the K kinds present. gram: (K, P, P). moment: (K, P). square, count: (K,).
+    column_scale: (P,), RMS of each column over all weighted rows (1 for a column of zeros); scaled
+    coefficients are θ * column_scale.
+    """
+
+    kinds: tuple[Kind, ...]
+    gram: Array
+    moment: Array
+    square: Array
+    count: Array
+    column_scale: Array
+
+
+def accumulate(problem: LinearProblem) -> NormalEquations:
+    """One pass over the rows (methods: MacKay 1992's sufficient statistics, one set a kind).
+
+    Memory is K P² whatever the number of rows. Raises UqbenchError if a row or label is not finite.
+    """
+    kinds: tuple[Kind, ...] = tuple(k for k in KINDS if problem.counts.get(k))
+    where = {k: i for i, k in enumerate(kinds)}
+    p = problem.n_features
+    gram, moment = np.zeros((len(kinds), p, p)), np.zeros((len(kinds), p))
+    square, count = np.zeros(len(kinds)), np.zeros(len(kinds))
+    for block in problem.blocks():
+        for kind, part in block.parts():
+            i, rows, labels = where[kind], block.rows[part], block.labels[part]
+            gram[i] += rows.T @ rows
+            moment[i] += labels @ rows
+            square[i] += labels @ labels
+            count[i] += len(labels)
+    if not (np.isfinite(gram).all() and np.isfinite(moment).all() and np.isfinite(square).all()):
+        raise UqbenchError(
+            "the design rows or labels hold a number that is not finite; check the backbone's rows."
+        )
+    rms = np.sqrt(np.einsum("kpp->p", gram) / count.sum())
+    scale = np.where(rms > 0.0, rms, 1.0)
+    return NormalEquations(kinds, gram / np.outer(scale, scale), moment / scale, square, count, scale)

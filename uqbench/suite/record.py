@@ -1,0 +1,163 @@
+"""The record of one cell: JSON with a published schema beside an npz of raw predictions, written atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from uqbench.errors import UqbenchError
+from uqbench.suite.raw import RawTable, from_npz
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CellPart(_Part):
+    """What was asked."""
+
+    dataset: str
+    backbone: str
+    method: str
+    task: str
+    train_size: float
+    seed: int
+    device: str
+
+
+class DataPart(_Part):
+    """What it was fitted and scored on; indices are those of the dataset's frames."""
+
+    hash: str
+    elements: list[str]
+    n_structures: int
+    n_clusters: int
+    split_scheme: str
+    split_hash: str
+    folds: list[dict[str, int]]
+    held_out: list[str]
+
+
+class RawPart(_Part):
+    """The file of raw predictions beside the record."""
+
+    file: str
+    sha256: str
+
+
+class FailurePart(_Part):
+    """Why there is no result."""
+
+    reason: str
+    traceback: str
+
+
+class ScorePart(_Part):
+    """A score and its 95 % cluster-bootstrap interval, if it has one."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Record(_Part):
+    """One cell's result. Scores follow from the raw predictions (uqbench.suite.scoring); costs do not."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    cell_id: str
+    content_key: str
+    status: Literal["ok", "failed", "not applicable"]
+    cell: CellPart
+    created: str
+    data: DataPart
+    scales: dict[str, float]
+    references: list[dict[str, float]] = []
+    facts: list[dict[str, float | str]] = []
+    scores: dict[str, dict[str, dict[str, dict[str, ScorePart]]]] = {}
+    reasons: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
+    groups: dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]] = {}
+    calibration: dict[str, dict[str, dict[str, Any]]] = {}
+    symmetry: dict[str, dict[str, int]] = {}
+    cost: dict[str, Any] = {}
+    machine: dict[str, Any]
+    machine_class: str
+    software: dict[str, str]
+    raw: RawPart | None = None
+    failure: FailurePart | None = None
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: temporary file, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_record(folder: Path, stem: str, record: Record, raw: bytes | None) -> None:
+    """Raw predictions first, then the record that names them by hash: a record never speaks of what is not there."""
+    if raw is not None:
+        part = RawPart(file=f"{stem}.npz", sha256=hashlib.sha256(raw).hexdigest())
+        write_atomically(folder / part.file, raw)
+        record = record.model_copy(update={"raw": part})
+    write_atomically(folder / f"{stem}.json", record.model_dump_json(indent=1).encode())
+
+
+def read_record(path: Path) -> Record:
+    """Read and check one record; raises UqbenchError naming the file, the field and the remedy."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UqbenchError(f"record {path} cannot be read: {error}.") from None
+    try:
+        return Record.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"]) or "the file"
+        raise UqbenchError(
+            f"record {path}: {where}: {first['msg']} (schema version {SCHEMA_VERSION}). "
+            "Delete it and run the cell again."
+        ) from None
+
+
+def read_raw(folder: Path, record: Record) -> dict[str, RawTable]:
+    """Raw predictions of a record, by kind; raises UqbenchError if they are missing or altered."""
+    if record.raw is None:
+        raise UqbenchError(f"record {record.cell_id} has no raw predictions (status: {record.status}).")
+    path = folder / record.raw.file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UqbenchError(f"raw predictions {path} cannot be read: {error}; run the cell again.") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != record.raw.sha256:
+        raise UqbenchError(
+            f"raw predictions {path} have sha256 {found}, but the record says {record.raw.sha256}; "
+            "they were altered or belong to another run. Delete the record and run the cell again."
+        )
+    return from_npz(content, str(path))
+
+
+def read_records(folder: Path) -> list[Record]:
+    """All records of a folder, in the order of their file names; raises UqbenchError if there is none."""
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise UqbenchError(
+            f"{folder} holds no records (*.json); run `python -m uqbench run --out ...` first."
+        )
+    return [read_record(path) for path in paths]

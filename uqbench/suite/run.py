@@ -1,0 +1,76 @@
+"""From a suite to records: datasets, backbones' suggested parameters, devices, plan, execution."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uqbench.data.dataset import Dataset
+from uqbench.registry import Registry
+from uqbench.suite.config import Suite
+from uqbench.suite.display import LiveDisplay, PlainDisplay
+from uqbench.suite.execute import Settings, execute
+from uqbench.suite.plan import Fit, make_plan
+from uqbench.suite.record import Record
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+US_PER_ATOM = 400.0
+"""Time of one atom's design rows on one core, for the estimate of a run that has not been made yet."""
+SECONDS_PER_FIT = 10.0
+
+
+def installed_backbones(registry: Registry) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Backbones whose packages are here, and why the others can't be used."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    usable, missing = [], {}
+    for name, cls in registry.backbones.items():
+        try:
+            for package in getattr(cls, "distributions", ()):
+                version(package)
+        except PackageNotFoundError as error:
+            missing[name] = f"needs the package {error.name}: pip install 'uqbench[{name}]'"
+            continue
+        usable.append(name)
+    return tuple(usable), missing
+
+
+def available_devices() -> tuple[str, ...]:
+    """The CPU, and a GPU where there is a driver for one."""
+    return ("cpu", "cuda") if Path("/dev/nvidia0").exists() else ("cpu",)
+
+
+def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
+    """The fits of a suite; backbones that it leaves open are the installed ones, devices those that are there."""
+    backbones = suite.backbones or installed_backbones(registry)[0]
+    suite = suite.model_copy(update={"backbones": backbones})
+    # The linear engine has one code path, on the CPU; a GPU's cells come with the methods that use it.
+    return make_plan(suite, registry, suite.devices or ("cpu",))
+
+
+def estimate_seconds(plan: list[Fit], load: Callable[[str], Dataset], workers: int) -> float:
+    """Rough time of a run from scratch."""
+    rows = {(f.dataset, f.backbone) for f in plan}
+    atoms = {name: sum(len(f.atoms) for f in load(name).frames) for name in {f.dataset for f in plan}}
+    return sum(1e-6 * US_PER_ATOM * atoms[name] / workers for name, _ in rows) + SECONDS_PER_FIT * len(plan)
+
+
+def default_cache() -> Path:
+    """Folder of design rows: UQBENCH_CACHE, or the system's cache folder."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("UQBENCH_CACHE") or user_cache_dir("uqbench")) / "rows"
+
+
+def run_plan(
+    plan: list[Fit], settings: Settings, registry: Registry, load: Callable[[str], Dataset], console: Console
+) -> list[Record]:
+    """Execute with a live bar on a terminal, plain lines elsewhere."""
+    display = LiveDisplay(console, len(plan)) if console.is_terminal else PlainDisplay(console)
+    with display if isinstance(display, LiveDisplay) else nullcontext():
+        return execute(plan, settings, registry, load, display)

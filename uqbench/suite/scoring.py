@@ -1,0 +1,219 @@
+"""Scores from raw predictions alone: raw and calibrated, by part, kind and kind of structure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqbench.api import Array
+from uqbench.errors import UqbenchError
+from uqbench.scores.bootstrap import LEAST_CLUSTERS, draw_resamples, percentile_score, whole_sample
+from uqbench.scores.calibrate import LEVELS, Calibration, fit_calibration
+from uqbench.scores.intervals import covered, width
+from uqbench.scores.summary import score_table
+from uqbench.suite.raw import PARTS, RawTable
+
+BOOTSTRAP_SEED = 0
+"""One seed for all cells, so that methods are resampled alike."""
+
+Intervals = dict[float, tuple[Array, Array]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A table as it is scored: raw or calibrated; arrays are those of the chosen part, (n,).
+
+    intervals and cluster_intervals hold the levels that can be had. stated: the method's own bounds with the
+    probability it claims, or its 95 % interval where it states none.
+    """
+
+    observed: Array
+    mean: Array
+    std: Array | None
+    cluster: NDArray[np.int64]
+    config_type: NDArray[np.int64]
+    intervals: Intervals
+    cluster_intervals: Intervals
+    stated: tuple[Array, Array, float] | None
+
+
+def raw_variant(table: RawTable, part: str) -> Variant:
+    """The predictions as the method made them."""
+    chosen = table.scored & (table.part == PARTS.index(part))
+    prediction = table.prediction(chosen)
+    intervals = table.intervals(chosen)
+    stated = None
+    if prediction.lower is not None and prediction.upper is not None and prediction.nominal is not None:
+        stated = (prediction.lower, prediction.upper, prediction.nominal)
+    elif 0.95 in intervals:
+        stated = (*intervals[0.95], 0.95)
+    return Variant(
+        table.reference[chosen],
+        prediction.mean,
+        prediction.std,
+        table.cluster[chosen],
+        table.config_type[chosen],
+        intervals,
+        {},
+        stated,
+    )
+
+
+def fit_calibrations(table: RawTable) -> dict[int, Calibration]:
+    """One calibration a fold, from its calibration part; raises UqbenchError if there is none."""
+    found = {}
+    for fold in np.unique(table.fold):
+        chosen = table.scored & (table.part == PARTS.index("calibration")) & (table.fold == fold)
+        if not chosen.any():
+            raise UqbenchError(f"fold {fold} has no scored label in its calibration part.")
+        found[int(fold)] = fit_calibration(
+            table.prediction(chosen), table.reference[chosen], table.cluster[chosen]
+        )
+    return found
+
+
+def calibrated_variant(table: RawTable, part: str, calibrations: Mapping[int, Calibration]) -> Variant:
+    """Every fold's predictions after that fold's calibration; a level that a fold cannot attain is left out."""
+    chosen = table.scored & (table.part == PARTS.index(part))
+    n = int(chosen.sum())
+    std = np.empty(n)
+    fold = table.fold[chosen]
+    bounds: dict[str, Intervals] = {
+        name: {level: (np.full(n, np.nan), np.full(n, np.nan)) for level in LEVELS}
+        for name in ("intervals", "cluster_intervals")
+    }
+    for number, calibration in calibrations.items():
+        here = fold == number
+        if not here.any():
+            continue
+        applied = calibration.apply(table.prediction(chosen & (table.fold == number)))
+        std[here] = applied.std
+        for name, by_level in bounds.items():
+            for level, (lower, upper) in getattr(applied, name).items():
+                by_level[level][0][here], by_level[level][1][here] = lower, upper
+    complete = {
+        name: {level: pair for level, pair in by_level.items() if not np.isnan(pair[0]).any()}
+        for name, by_level in bounds.items()
+    }
+    return Variant(
+        table.reference[chosen],
+        table.mean[chosen],
+        std,
+        table.cluster[chosen],
+        table.config_type[chosen],
+        complete["intervals"],
+        complete["cluster_intervals"],
+        None,
+    )
+
+
+def score_tables(tables: Mapping[str, RawTable]) -> dict[str, Any]:
+    """All that a record says of predictions, as plain JSON values.
+
+    scores: variant -> part -> kind -> score -> {value, low, high}. reasons: likewise, why one is absent.
+    groups: variant -> part -> kind -> config_type -> {n, n_clusters, rmse, coverage_95, width_95}.
+    calibration: kind -> fold -> a, c, factors. symmetry: kind -> observables and how many symmetry makes zero.
+    """
+    found: dict[str, Any] = {"scores": {}, "reasons": {}, "groups": {}, "calibration": {}, "symmetry": {}}
+    for kind, table in tables.items():
+        found["symmetry"][kind] = {"n": len(table.scored), "zero": int((~table.scored).sum())}
+        calibrations, failure = _try_calibration(table)
+        found["calibration"][kind] = {
+            str(fold): {
+                key: {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
+                for key, value in asdict(c).items()
+            }
+            for fold, c in calibrations.items()
+        }
+        for part in ("test", "held_out"):
+            if not (table.scored & (table.part == PARTS.index(part))).any():
+                continue
+            variants = {"raw": raw_variant(table, part)}
+            if calibrations:
+                try:
+                    variants["calibrated"] = calibrated_variant(table, part, calibrations)
+                except UqbenchError as error:
+                    failure = str(error)
+            if failure:
+                _put(found["reasons"], ("calibrated", part, kind), {"calibration": failure})
+            for name, variant in variants.items():
+                scores, reasons = _scores(variant)
+                if name == "raw":
+                    scores |= _energy_score(table, part)
+                _put(found["scores"], (name, part, kind), scores)
+                _put(found["reasons"], (name, part, kind), reasons)
+                _put(found["groups"], (name, part, kind), _by_config_type(variant, table.config_types))
+    return found
+
+
+def _try_calibration(table: RawTable) -> tuple[dict[int, Calibration], str]:
+    try:
+        return fit_calibrations(table), ""
+    except UqbenchError as error:
+        return {}, str(error)
+
+
+def _scores(variant: Variant) -> tuple[dict[str, Any], dict[str, str]]:
+    table = score_table(
+        variant.observed,
+        variant.mean,
+        variant.cluster,
+        np.random.default_rng(BOOTSTRAP_SEED),
+        std=variant.std,
+        intervals=variant.intervals,
+        stated=variant.stated,
+    )
+    scores = {name: asdict(score) for name, score in table.scores.items()}
+    if 0.95 in variant.cluster_intervals:
+        lower, upper = variant.cluster_intervals[0.95]
+        resamples = _resamples(variant.cluster)
+        hit, wide = (
+            resamples.mean(covered(lower, upper, variant.observed)),
+            resamples.mean(width(lower, upper)),
+        )
+        squared_error = resamples.mean((variant.observed - variant.mean) ** 2)
+        scores["cluster_coverage_95"] = asdict(percentile_score(hit))
+        scores["cluster_width_95"] = asdict(percentile_score(wide / np.sqrt(squared_error)))
+    return scores, dict(table.reasons)
+
+
+def _resamples(cluster: NDArray[np.int64]):
+    if len(np.unique(cluster)) < LEAST_CLUSTERS:
+        return whole_sample(cluster)
+    return draw_resamples(cluster, np.random.default_rng(BOOTSTRAP_SEED))
+
+
+def _energy_score(table: RawTable, part: str) -> dict[str, Any]:
+    if not len(table.energy_score):
+        return {}
+    chosen = table.scored & (table.part == PARTS.index(part))
+    draws = _resamples(table.cluster[chosen]).mean(table.energy_score[chosen])
+    return {"energy_score": asdict(percentile_score(draws))}
+
+
+def _by_config_type(variant: Variant, names: NDArray[np.str_]) -> dict[str, dict[str, float]]:
+    found = {}
+    for code in np.unique(variant.config_type):
+        here = variant.config_type == code
+        rmse = float(np.sqrt(np.mean((variant.observed[here] - variant.mean[here]) ** 2)))
+        entry = {
+            "n": int(here.sum()),
+            "n_clusters": len(np.unique(variant.cluster[here])),
+            "rmse": rmse,
+        }
+        if 0.95 in variant.intervals and rmse > 0.0:
+            lower, upper = (side[here] for side in variant.intervals[0.95])
+            entry["coverage_95"] = float(covered(lower, upper, variant.observed[here]).mean())
+            entry["width_95"] = float(width(lower, upper).mean() / rmse)
+        found[str(names[code])] = entry
+    return found
+
+
+def _put(tree: dict[str, Any], path: tuple[str, ...], leaf: object) -> None:
+    for step in path[:-1]:
+        tree = tree.setdefault(step, {})
+    tree.setdefault(path[-1], {}).update(leaf)

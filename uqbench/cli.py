@@ -65,6 +65,42 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--plugin", nargs="+", type=Path, default=[], metavar="FILE")
     show.set_defaults(command=_list)
 
+    report = commands.add_parser(
+        "report", help="write the leaderboard anew from records, without running anything"
+    )
+    report.add_argument(
+        "records", type=Path, nargs="?", default=RESULTS / "records", help="folder of records"
+    )
+    report.add_argument("--out", type=Path, help="folder of leaderboard.md (default: beside the records)")
+    report.set_defaults(command=_report)
+
+    score = commands.add_parser("score", help="score predictions of your own: .npz, or extended XYZ")
+    score.add_argument("file", type=Path, help="predictions beside labels (see the README for the names)")
+    score.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="a second such file, to calibrate with"
+    )
+    score.add_argument(
+        "--nominal", type=float, metavar="P", help="probability that stated bounds claim (1: envelope)"
+    )
+    score.add_argument("--json", type=Path, metavar="FILE", help="write all scores there")
+    _add_keys(score)
+    score.set_defaults(command=_score)
+
+    data = commands.add_parser("data", help="datasets: list, fetch, check, path")
+    data.add_argument("action", choices=("list", "fetch", "check", "path"))
+    data.add_argument("names", nargs="*", metavar="NAME")
+    data.set_defaults(command=_data)
+
+    check = commands.add_parser("check", help="run a plugin against its contract and say what is wrong")
+    check.add_argument("names", nargs="+", metavar="NAME[:field=value,...]")
+    check.add_argument("--plugin", nargs="+", type=Path, default=[], metavar="FILE")
+    check.set_defaults(command=_check)
+
+    new = commands.add_parser("new", help="write a commented template of a plugin")
+    new.add_argument("kind", choices=("method", "task"))
+    new.add_argument("name")
+    new.add_argument("--folder", type=Path, default=Path(), help="where to (default: here)")
+    new.set_defaults(command=_new)
     return parser
 
 
@@ -82,7 +118,8 @@ def _console(stderr: bool = False) -> Console:
 def _run(options: argparse.Namespace) -> int:
     from functools import cache
 
-    from uqbench.data.dataset import Dataset, describe, load_dataset
+    from uqbench.data.dataset import Dataset, load_dataset
+    from uqbench.data.describe import describe
     from uqbench.registry import discover
     from uqbench.suite.config import Suite, load_suite
     from uqbench.suite.execute import Settings
@@ -138,6 +175,63 @@ def _keys(options: argparse.Namespace):
     names = ("energy", "forces", "stress", "virial", "config_type")
     given = {k: v for k in names if (v := getattr(options, f"{k}_key")) is not None}
     return Keys(**given) if given else None
+
+
+def _report(options: argparse.Namespace) -> int:
+    from uqbench.report.leaderboard import write_report
+
+    path = write_report(options.records, options.out or options.records.parent)
+    print(f"wrote {path}")
+    return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    import json
+
+    from uqbench.report.listing import score_listing
+    from uqbench.suite.brought import read_brought
+    from uqbench.suite.record import write_atomically
+    from uqbench.suite.scoring import score_tables
+
+    tables = read_brought(options.file, options.calibration, options.nominal, _keys(options))
+    found = score_tables(tables)
+    console = _console()
+    for table in score_listing(found, {kind: str(t.unit) for kind, t in tables.items()}):
+        console.print(table)
+    for kind, reasons in found["reasons"].get("raw", {}).get("test", {}).items():
+        for name, reason in reasons.items():
+            console.print(f"{kind}: no {name}: {reason}", markup=False)
+    if options.json:
+        write_atomically(options.json, json.dumps(found, indent=1).encode())
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    from uqbench.data import command
+
+    if options.action == "list":
+        return 1 if command.list_datasets(print) else 0
+    if not options.names:
+        raise UqbenchError(f"data {options.action} needs names of datasets; `uqbench data list` shows them.")
+    if options.action == "check":
+        return 1 if command.check_datasets(options.names, print) else 0
+    (command.fetch_datasets if options.action == "fetch" else command.print_paths)(options.names, print)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from uqbench.check.command import run_check
+    from uqbench.registry import discover
+
+    return run_check(options.names, discover(options.plugin), print)
+
+
+def _new(options: argparse.Namespace) -> int:
+    from uqbench.check.template import write_template
+
+    path = write_template(options.kind, options.name, options.folder)
+    print(f"wrote {path}; next: uqbench check {options.name} --plugin {path}")
+    return 0
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -129,7 +129,6 @@ def _job(fit: Fit, dataset: Dataset, split: Split, settings: Settings, registry:
         )
         for task in fit.tasks
     }
-    contended = os.getloadavg()[0] > 0.75 * (os.cpu_count() or 1)
     return Job(
         fit,
         dataset,
@@ -139,7 +138,6 @@ def _job(fit: Fit, dataset: Dataset, split: Split, settings: Settings, registry:
         settings.plugins,
         settings.cache,
         settings.records,
-        contended,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from uqbench.api import Frame, Kind, LinearBackbone, LinearMethod, NotApplicable, ParameterPosterior, Task
 from uqbench.backbones.store import StoredRows, stored_rows
+from uqbench.cost.contention import CONTENDED_CORES, OtherLoad
 from uqbench.cost.machine import describe_machine, describe_software, machine_class
 from uqbench.cost.memory import peak_resident_bytes, stored_bytes
 from uqbench.cost.timing import interleaved, stopwatch
@@ -45,7 +46,6 @@ class Job:
     plugins: tuple[Path, ...]
     cache: Path
     records: Path
-    contended: bool
 
 
 def blank_record(job: Job, task: str, status: str, **fields: Any) -> Record:
@@ -71,7 +71,7 @@ def blank_record(job: Job, task: str, status: str, **fields: Any) -> Record:
             ],
             held_out=sorted({dataset.frames[i].config_type for f in split.folds for i in f.held_out}),
         ),
-        scales=dict(job.scales),
+        scales={str(kind): scale for kind, scale in job.scales.items()},
         machine=machine,
         machine_class=machine_class(machine, job.fit.device),
         software=describe_software(),
@@ -123,6 +123,7 @@ class _Run:
 
     def all(self) -> None:
         before = peak_resident_bytes()
+        others = OtherLoad()
         for number, fold in enumerate(self.job.split.folds):
             self.say(f"fit {number + 1}/{len(self.job.split.folds)}")
             posterior = self._fit(number, fold)
@@ -140,7 +141,8 @@ class _Run:
             "peak_resident_bytes": peak_resident_bytes(),
             "resident_bytes_before": before,
             "peak_device_bytes": None,
-            "contended": self.job.contended,
+            "other_load_cores": (load := others.cores()),
+            "contended": load > CONTENDED_CORES,
         }
         for task in self.tasks:
             self._write(task, cost)
@@ -184,7 +186,7 @@ class _Run:
     def _time(self, posterior: LinearPosterior, fold: Fold) -> dict[str, Any]:
         """Prediction from scratch (rows and all) beside the bare potential, on a few test structures."""
         spread = np.linspace(0, len(fold.test) - 1, min(TIMED_STRUCTURES, len(fold.test))).astype(int)
-        structures = [self.frames[fold.test[i]].atoms for i in np.unique(spread)]
+        structures = [self.frames[int(fold.test[i])].atoms for i in np.unique(spread)]
         n_atoms = sum(map(len, structures))
         fresh = LinearPosterior(
             self.backbone, self.elements, posterior.parameters, posterior.references, lambda atoms: None
@@ -223,7 +225,9 @@ class _Run:
             failure = FailurePart(reason=reason, traceback=trace)
             write_record(self.job.records, stem, blank_record(self.job, task, status, failure=failure), None)
             return
-        tables = collect(self.pieces[task], self.frames)
+        tables = collect(
+            self.pieces[task], [f.config_type for f in self.frames], [f.cluster for f in self.frames]
+        )
         with stopwatch() as elapsed:
             found = score_tables(tables)
         record = blank_record(

@@ -68,7 +68,13 @@ class Fit:
     def cell(self, task: str) -> Cell:
         """The cell of one of its tasks; a dataset given by its file goes by the file's name."""
         return Cell(
-            Path(self.dataset).name, str(self.backbone), str(self.method), task, self.train_size, self.seed, self.device
+            Path(self.dataset).name,
+            str(self.backbone),
+            str(self.method),
+            task,
+            self.train_size,
+            self.seed,
+            self.device,
         )
 
     @property

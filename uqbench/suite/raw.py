@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from uqbench.api import Array, Frame, Prediction, Table
+from uqbench.api import Array, Prediction, Table
 from uqbench.errors import UqbenchError
 from uqbench.scores.calibrate import LEVELS
 
@@ -72,7 +72,7 @@ class RawTable:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One task on one part of one fold: tables by kind, and the frames they speak of."""
+    """One task on one part of one fold: tables by kind, and the structures they speak of."""
 
     fold: int
     part: str
@@ -80,11 +80,12 @@ class Evaluated:
     tables: Mapping[str, Table]
 
 
-def collect(pieces: Sequence[Evaluated], frames: Sequence[Frame]) -> dict[str, RawTable]:
-    """Join the tables of all folds and parts, by kind. frames: all of the dataset."""
-    names = sorted({f.config_type for f in frames})
-    code = np.array([names.index(f.config_type) for f in frames], dtype=np.int64)
-    cluster = np.array([f.cluster for f in frames], dtype=np.int64)
+def collect(
+    pieces: Sequence[Evaluated], config_types: Sequence[str], clusters: Sequence[int]
+) -> dict[str, RawTable]:
+    """Join the tables of all folds and parts, by kind. config_types, clusters: of every structure."""
+    names, code = np.unique(np.array(config_types, dtype=str), return_inverse=True)
+    cluster = np.array(clusters, dtype=np.int64)
     kinds = list(dict.fromkeys(kind for piece in pieces for kind in piece.tables))
     joined = {}
     for kind in kinds:
@@ -110,8 +111,8 @@ def collect(pieces: Sequence[Evaluated], frames: Sequence[Frame]) -> dict[str, R
             cluster=cluster[structure],
             fold=np.repeat([piece.fold for piece, _ in own], sizes),
             part=np.repeat([PARTS.index(piece.part) for piece, _ in own], sizes),
-            config_type=code[structure],
-            config_types=np.array(names),
+            config_type=code[structure].astype(np.int64),
+            config_types=names,
             scored=np.concatenate([t.scored for _, t in own]),
         )
     return joined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from uqbench.api.prediction import Array
 
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 class Backbone(ABC):
-    """A frozen dataclass whose fields are its hyper-parameters; named after its file."""
+    """A frozen dataclass whose fields are its hyper-parameters; named after its file.
+
+    distributions: the installed packages that it needs and whose versions decide its results.
+    """
+
+    distributions: ClassVar[tuple[str, ...]] = ()
 
 
 class LinearBackbone(Backbone):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -31,11 +32,7 @@ class PointwiseCorrections:
     @classmethod
     def of(cls, problem: LinearProblem, ridge: Ridge) -> PointwiseCorrections:
         """One pass over the rows, for the mean leverage of each kind."""
-        total = dict.fromkeys(problem.counts, 0.0)
-        for block in problem.blocks():
-            for kind, part in block.parts():
-                total[kind] += float(squared_norms(block.rows[part] @ ridge.whitener).sum())
-        return cls(problem, ridge, {k: total[k] / n for k, n in problem.counts.items()})
+        return cls(problem, ridge, mean_leverages(problem, ridge))
 
     def whitened(self) -> Iterator[Array]:
         """Blocks (b, P) of Δw."""
@@ -51,9 +48,35 @@ class PointwiseCorrections:
         return sum(self.problem.counts.values())
 
 
-def second_moment(corrections: PointwiseCorrections) -> Array:
+class Corrections(Protocol):
+    """Corrections to a ridge regression, whitened, in blocks."""
+
+    @property
+    def ridge(self) -> Ridge:
+        """The fit they correct."""
+        ...
+
+    def whitened(self) -> Iterator[Array]:
+        """Blocks (b, P) of Δw."""
+        ...
+
+    def __len__(self) -> int:
+        """How many there are in all."""
+        ...
+
+
+def mean_leverages(problem: LinearProblem, ridge: Ridge) -> dict[Kind, float]:
+    """Mean of h_n = x_nᵀSx_n over the rows of each kind; one pass."""
+    total = dict.fromkeys(problem.counts, 0.0)
+    for block in problem.blocks():
+        for kind, part in block.parts():
+            total[kind] += float(squared_norms(block.rows[part] @ ridge.whitener).sum())
+    return {k: total[k] / n for k, n in problem.counts.items()}
+
+
+def second_moment(corrections: Corrections) -> Array:
     """Σ Δw Δwᵀ over all corrections, (P, P), whitened."""
-    p = corrections.problem.n_features
+    p = len(corrections.ridge.mean)
     total = np.zeros((p, p))
     for block in corrections.whitened():
         total += block.T @ block

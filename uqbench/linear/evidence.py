@@ -13,8 +13,14 @@ from uqbench.linear.normal import NormalEquations
 
 MAX_ITERATIONS = 1000
 TOLERANCE = 1e-9
-LEAST_RESIDUAL = 1e-20
-"""Least mean square of residuals, relative to that of labels: keeps an exact fit's precision finite."""
+LEAST_RESIDUAL = 1e-12
+"""Least mean square of a kind's residuals, relative to the largest of labels of a kind.
+
+It keeps the precision of an exact fit finite (as of the energies of one structure, or of fewer structures than
+coefficients), and the kinds' precisions so near that their sum still resolves each.
+"""
+MOST_PRIOR = 1e12
+"""Greatest prior precision, relative to that of the data: coefficients vanish where rows explain nothing."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +71,20 @@ def maximise_evidence(normal: NormalEquations) -> Ridge:
     """
     if not normal.square.any():
         raise UqbenchError("all training labels are zero: there is nothing to fit.")
-    alpha = normal.count / np.maximum(normal.square, LEAST_RESIDUAL)
+    floor = LEAST_RESIDUAL * normal.count * (normal.square / normal.count).max()
+    alpha = normal.count / np.maximum(normal.square, floor)
     lam = 1.0
     step = _eigen_step(normal) if len(normal.kinds) == 1 else _cholesky_step(normal)
     p = len(normal.column_scale)
-    floor = LEAST_RESIDUAL * normal.square
     converged: bool = False
     iterations = 0
     while not converged and iterations < MAX_ITERATIONS:
         iterations += 1
-        mean, trace, traces = step(alpha, lam)
+        mean, traces = step(alpha, lam)
         residual = np.maximum(_residuals(normal, mean), floor)
-        new_lam = (p - lam * trace) / (mean @ mean)
+        # γ = P − λ tr S without its cancellation at large λ.
+        gamma = max(float(alpha @ traces), 1e-12)
+        new_lam = gamma / max(float(mean @ mean), gamma / (MOST_PRIOR * float((alpha * normal.count).max())))
         new_alpha = (normal.count - alpha * traces) / residual
         # A kind that the model cannot explain less than fully, or P > n, drives a count to zero by rounding.
         new_alpha = np.maximum(new_alpha, 1e-12 * alpha)
@@ -112,10 +120,10 @@ def _eigen_step(normal: NormalEquations):
     values = np.maximum(values, 0.0)
     moment = vectors.T @ normal.moment[0]
 
-    def step(alpha: Array, lam: float) -> tuple[Array, float, Array]:
+    def step(alpha: Array, lam: float) -> tuple[Array, Array]:
         variance = 1.0 / (lam + alpha[0] * values)
         mean = vectors @ (variance * alpha[0] * moment)
-        return mean, float(variance.sum()), np.array([variance @ values])
+        return mean, np.array([variance @ values])
 
     return step
 
@@ -126,10 +134,13 @@ def _cholesky_step(normal: NormalEquations):
 
     identity = np.eye(len(normal.column_scale))
 
-    def step(alpha: Array, lam: float) -> tuple[Array, float, Array]:
-        factor = cho_factor(np.tensordot(alpha, normal.gram, 1) + lam * identity)
+    def step(alpha: Array, lam: float) -> tuple[Array, Array]:
+        information = np.tensordot(alpha, normal.gram, 1)
+        # Rounding may take as much from the least eigenvalue.
+        rounding = np.finfo(float).eps * np.trace(information)
+        factor = cho_factor(information + (lam + rounding) * identity)
         covariance = cho_solve(factor, identity)
         mean = covariance @ (alpha @ normal.moment)
-        return mean, float(np.trace(covariance)), np.einsum("pq,kpq->k", covariance, normal.gram)
+        return mean, np.einsum("pq,kpq->k", covariance, normal.gram)
 
     return step

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Array, Kind, ParameterPosterior, Prediction
-from uqbench.linear.corrections import PointwiseCorrections, second_moment
+from uqbench.linear.corrections import Corrections, second_moment
 from uqbench.linear.posteriors import squared_norms
 
 CHUNK = 1024
@@ -17,23 +17,24 @@ CHUNK = 1024
 
 @dataclass(frozen=True)
 class Hull(ParameterPosterior):
-    """θ = mean + Δθ_n for one of the corrections; bounds are the support of their convex hull.
+    """θ = mean + Δθ_n for one of the corrections; bounds are the support of their convex hull and the mean.
 
-    The corrections stay where the rows are: every call passes over the training rows once. moment: (P, P),
-    mean of Δw Δwᵀ, whitened.
+    nominal: the probability claimed for the bounds. The corrections stay where the rows are: every call passes
+    over the training rows once. moment: (P, P), mean of Δw Δwᵀ, whitened.
     """
 
     mean: Array
-    corrections: PointwiseCorrections
+    corrections: Corrections
     moment: Array
+    nominal: float
     facts: Mapping[str, float | str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, corrections: PointwiseCorrections) -> Hull:
+    def of(cls, corrections: Corrections, nominal: float = 1.0) -> Hull:
         """One pass over the rows for the second moment."""
         moment = second_moment(corrections) / len(corrections)
         facts = corrections.ridge.facts | {"n_corrections": float(len(corrections))}
-        return cls(corrections.ridge.mean, corrections, moment, facts)
+        return cls(corrections.ridge.mean, corrections, moment, nominal, facts)
 
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
         """Bounds min and max of x·Δθ_n over n; std sqrt(xᵀΣx + xᵀSx), Σ the corrections' second moment."""
@@ -41,7 +42,7 @@ class Hull(ParameterPosterior):
         std = np.sqrt(np.einsum("np,np->n", z @ self.moment, z) + squared_norms(z))
         lower, upper = self._extremes(z)
         mean = rows @ self.mean
-        return Prediction(mean, std, mean + lower, mean + upper, 1.0)
+        return Prediction(mean, std, mean + lower, mean + upper, self.nominal)
 
     def _extremes(self, z: Array) -> tuple[Array, Array]:
         """Least and greatest z · Δw_n, (n,) each, the mean (no correction) included."""

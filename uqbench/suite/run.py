@@ -31,7 +31,7 @@ def installed_backbones(registry: Registry) -> tuple[tuple[str, ...], dict[str, 
     usable, missing = [], {}
     for name, cls in registry.backbones.items():
         try:
-            for package in getattr(cls, "distributions", ()):
+            for package in cls.distributions:
                 version(package)
         except PackageNotFoundError as error:
             missing[name] = f"needs the package {error.name}: pip install 'uqbench[{name}]'"

@@ -1,0 +1,75 @@
+"""A posterior whose error bars are a shape xᵀAx, scaled and floored a kind: half-width a sqrt(xᵀAx) + c."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator
+
+from uqbench.api import Array, Kind, ParameterPosterior, Prediction
+from uqbench.linear.posteriors import squared_norms
+
+
+@dataclass(frozen=True)
+class ScaledWidth(ParameterPosterior):
+    """θ ~ N(mean, κ² A) for propagation; predictions of rows have bounds mean ± (a_k sqrt(xᵀAx) + c_k).
+
+    mean: (P,). factor: (P, r), A = factor factorᵀ. scale, floor: a_k without unit and c_k in the unit of the
+    kind, for half-widths at `level`. A kind that was not trained on has the scale of forces, else of the first.
+    """
+
+    mean: Array
+    factor: Array
+    scale: Mapping[Kind, float]
+    floor: Mapping[Kind, float]
+    level: float
+    facts: Mapping[str, float | str] = field(default_factory=dict)
+
+    def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
+        """Bounds stated at `level`, and the standard deviation of a Gaussian with these as central interval."""
+        half = self._scale(kind) * np.sqrt(squared_norms(rows @ self.factor)) + self.floor.get(kind, 0.0)
+        mean = rows @ self.mean
+        return Prediction(mean, half / self._quantile(), mean - half, mean + half, self.level)
+
+    def samples(self, n: int, rng: Generator) -> Array:
+        """(n, P) draws whose spread is the scaled part of the widths of forces (the floor does not propagate)."""
+        spread = self._scale("forces") / self._quantile() * self.factor
+        return self.mean + rng.standard_normal((n, spread.shape[1])) @ spread.T
+
+    def _scale(self, kind: Kind) -> float:
+        return self.scale.get(kind, self.scale.get("forces", next(iter(self.scale.values()))))
+
+    def _quantile(self) -> float:
+        from scipy.special import ndtri
+
+        return float(ndtri(0.5 * (1.0 + self.level)))
+
+
+def fit_width(abs_error: Array, shape: Array, level: float) -> tuple[float, float]:
+    """(a, c), both >= 0, with the least mean interval score of bounds ± (a shape + c) at a level.
+
+    abs_error, shape: (n,). The interval score is twice the pinball loss of |error| at quantile `level` up to a
+    constant and a factor (Gneiting & Raftery 2007, eqs. 42, 43), so this is a linear quantile regression with
+    non-negative coefficients: for given a the best c is a quantile of |error| - a shape, and what is left is
+    convex in a.
+    """
+    from scipy.optimize import minimize_scalar
+
+    def floor_of(a: float) -> float:
+        return max(0.0, float(np.quantile(abs_error - a * shape, level, method="higher")))
+
+    def loss(a: float) -> float:
+        half = a * shape + floor_of(a)
+        return float(np.mean(half + np.maximum(abs_error - half, 0.0) / (1.0 - level)))
+
+    if not shape.any():
+        return 0.0, floor_of(0.0)
+    # At this scale the shape alone covers `level` without a floor; the best a is not far beyond.
+    ratio = np.divide(abs_error, shape, out=np.full_like(shape, np.inf), where=shape > 0)
+    finite = ratio[np.isfinite(ratio)]
+    widest = 4.0 * float(np.quantile(finite, level)) if len(finite) else 0.0
+    best = minimize_scalar(loss, bounds=(0.0, widest), method="bounded", options={"xatol": 1e-6 * widest})
+    a = min((0.0, float(best.x)), key=loss)
+    return a, floor_of(a)

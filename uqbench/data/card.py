@@ -1,0 +1,200 @@
+"""The card of a dataset: what it holds, where it comes from and how it is read; a validated YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from uqbench.api import Kind
+from uqbench.errors import UqbenchError
+
+Text = Annotated[str, Field(min_length=1)]
+Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataFile(_Part):
+    """A file of structures.
+
+    name: path relative to the card, to UQBENCH_DATA or to the cache. role: "pool" is split and learned from,
+    "reference" holds structures behind reference properties and is never trained on. url: where it is fetched.
+    """
+
+    name: Text
+    sha256: Sha256
+    bytes: Annotated[int, Field(gt=0)]
+    role: Literal["pool", "reference"] = "pool"
+    url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _stays_inside(cls, name: str) -> str:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name:
+            raise ValueError("a relative path that does not leave its folder is needed")
+        return name
+
+
+class LabelKeys(_Part):
+    """Names of the labels in the files; see uqbench.data.read.Keys."""
+
+    energy: Text = "energy"
+    forces: Text = "forces"
+    stress: Text = "stress"
+    virial: Text = "virial"
+    config_type: Text = "config_type"
+
+
+class Units(_Part):
+    """Units of the labels in the files; nothing else is read, so that no conversion is ever guessed."""
+
+    energy: Literal["eV"] = "eV"
+    forces: Literal["eV/Å"] = "eV/Å"
+    stress: Literal["eV/Å³"] = "eV/Å³"
+
+
+class Upstream(_Part):
+    """Where the data came from before conversion; sha256 and bytes are absent for a folder of files."""
+
+    url: Text
+    sha256: Sha256 | None = None
+    bytes: Annotated[int, Field(gt=0)] | None = None
+    note: Text | None = None
+
+
+class Crystal(_Part):
+    """A crystal structure; lattice constants a and c in Å."""
+
+    structure: Literal["fcc", "bcc", "hcp", "diamond", "sc"]
+    a: Annotated[float, Field(gt=0)]
+    c: Annotated[float, Field(gt=0)] | None = None
+
+
+class ReferenceProperty(_Part):
+    """A property computed with the settings of the labels.
+
+    error_estimate: in the unit of the value. structures: name of the reference file that holds its structures,
+    config_types: which of them. protocol: supercell, mesh, strains, ... for the same computation by a model.
+    """
+
+    name: Text
+    value: float
+    unit: Text
+    method: Text
+    error_estimate: Annotated[float, Field(ge=0)] | None = None
+    crystal: Crystal | None = None
+    structures: Text | None = None
+    config_types: tuple[Text, ...] = ()
+    protocol: dict[str, JsonValue] = {}
+
+
+class Card(_Part):
+    """A dataset.
+
+    energy_references: energy of an isolated atom per element, eV. groups: what each config_type holds.
+    held_out: config_types kept out of training, for out-of-distribution scores.
+    cluster_by: config_type ("*": any other) to the key of the comment line whose value names a frame's cluster,
+    for trajectories and scans. ignore: kinds of label not to use. max_energy_above_lowest (eV/atom, one element
+    only), max_force (eV/Å, largest component): frames beyond are left out. suggested: parameters of a backbone
+    for this material, by name. dft, provenance: settings and checks in the words of their authors.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+    description: Text
+    elements: Annotated[tuple[Element, ...], Field(min_length=1)]
+    licence: Text
+    citation: Text
+    files: Annotated[tuple[DataFile, ...], Field(min_length=1)]
+    upstream: tuple[Upstream, ...] = ()
+    keys: LabelKeys = LabelKeys()
+    units: Units = Units()
+    dft: dict[str, JsonValue]
+    energy_references: dict[Element, float] = {}
+    groups: dict[str, Text]
+    held_out: tuple[Text, ...] = ()
+    cluster_by: dict[str, Text] = {}
+    ignore: tuple[Kind, ...] = ()
+    max_energy_above_lowest: Annotated[float, Field(gt=0)] | None = None
+    max_force: Annotated[float, Field(gt=0)] | None = None
+    suggested: dict[str, dict[str, JsonValue]] = {}
+    properties: tuple[ReferenceProperty, ...] = ()
+    notes: tuple[Text, ...] = ()
+    provenance: dict[str, JsonValue] = {}
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Card:
+        for field, names in (("held_out", self.held_out), ("cluster_by", tuple(self.cluster_by))):
+            for name in names:
+                if name not in self.groups and name != "*":
+                    raise ValueError(f"{field} names the config_type {name!r}, which groups does not list")
+        files = {file.name for file in self.files}
+        for item in self.properties:
+            if item.structures is not None and item.structures not in files:
+                raise ValueError(
+                    f"properties: {item.name} names the file {item.structures!r}, not among files"
+                )
+        if not any(file.role == "pool" for file in self.files):
+            raise ValueError("files: one of the role pool is needed")
+        if self.max_energy_above_lowest is not None and len(self.elements) > 1:
+            raise ValueError("max_energy_above_lowest compares energies per atom: for one element only")
+        if unknown := set(self.energy_references) - set(self.elements):
+            raise ValueError(f"energy_references names {', '.join(sorted(unknown))}, not among elements")
+        return self
+
+
+def read_card(path: Path) -> Card:
+    """The card in a YAML file.
+
+    Raises UqbenchError naming file, line, field, value and remedy.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UqbenchError(f"{path}: the card cannot be read: {error}.") from error
+    try:
+        content, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise UqbenchError(f"{path}: not a YAML file: {error}") from error
+    try:
+        return Card.model_validate(content)
+    except ValidationError as error:
+        found = error.errors()
+        first = found[0]
+        line = _line(node, first["loc"])
+        field = ".".join(map(str, first["loc"])) or "the card"
+        value = "" if isinstance(first["input"], dict) else f" (found: {str(first['input'])[:60]!r})"
+        more = f" There are {len(found) - 1} more such errors." if len(found) > 1 else ""
+        raise UqbenchError(
+            f"{path}, line {line}, {field}: {first['msg']}{value}. "
+            f"uqbench/data/card.py states every field of a card.{more}"
+        ) from error
+
+
+def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
+    """Line of a field, or of the innermost thing around it that is there."""
+    line = 1
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            match = [(key, value) for key, value in node.value if key.value == str(step)]
+            if not match:
+                break
+            line, node = match[0][0].start_mark.line + 1, match[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            item: yaml.Node = node.value[step]
+            line, node = item.start_mark.line + 1, item
+    return line

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Kind, LinearMethod, LinearProblem
-from uqbench.linear.evidence import maximise_evidence
-from uqbench.linear.normal import accumulate
+from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.posteriors import Gaussian
 
 
@@ -36,7 +35,7 @@ class BayesianLinear(LinearMethod):
 
     def fit(self, problem: LinearProblem, rng: Generator) -> Gaussian:
         """One pass over the rows; deterministic."""
-        ridge = maximise_evidence(accumulate(problem))
+        ridge = fit_ridge(problem)
         noise: dict[Kind, float] = {
             k: problem.scales[k] / float(np.sqrt(a))
             for k, a in zip(ridge.kinds, ridge.noise_precision, strict=True)

@@ -15,8 +15,7 @@ from numpy.random import Generator
 
 from uqbench.api import LinearMethod, LinearProblem
 from uqbench.errors import UqbenchError
-from uqbench.linear.evidence import maximise_evidence
-from uqbench.linear.normal import accumulate
+from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.posteriors import Samples
 from uqbench.linear.resampling import cluster_bootstrap
 
@@ -36,5 +35,5 @@ class Bootstrap(LinearMethod):
 
     def fit(self, problem: LinearProblem, rng: Generator) -> Samples:
         """Two passes over the rows."""
-        ridge = maximise_evidence(accumulate(problem))
+        ridge = fit_ridge(problem)
         return Samples(cluster_bootstrap(problem, ridge, self.members, rng), ridge.facts)

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Kind, LinearMethod, LinearProblem
-from uqbench.linear.evidence import maximise_evidence
-from uqbench.linear.normal import accumulate
+from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.posteriors import Gaussian
 
 
@@ -24,7 +23,7 @@ class Constant(LinearMethod):
 
     def fit(self, problem: LinearProblem, rng: Generator) -> Gaussian:
         """One pass over the rows; deterministic."""
-        ridge = maximise_evidence(accumulate(problem))
+        ridge = fit_ridge(problem)
         noise: dict[Kind, float] = {
             k: float(rms) * problem.scales[k] for k, rms in zip(ridge.kinds, ridge.residual_rms, strict=True)
         }

@@ -19,9 +19,8 @@ from numpy.random import Generator
 
 from uqbench.api import Array, Kind, LinearMethod, LinearProblem
 from uqbench.errors import UqbenchError
-from uqbench.linear.evidence import maximise_evidence
+from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.folds import LeftOut, leave_folds_out
-from uqbench.linear.normal import accumulate
 from uqbench.linear.scaled_width import ScaledWidth
 
 LEVEL = 0.95
@@ -46,7 +45,7 @@ class Llpr(LinearMethod):
         """rng deals the clusters to folds."""
         from scipy.special import ndtri
 
-        ridge = maximise_evidence(accumulate(problem))
+        ridge = fit_ridge(problem)
         left_out = leave_folds_out(problem, ridge, self.folds, rng)
         tried = REGULARISERS * float(left_out.eigenvalues.mean())
         best, std = _most_likely(left_out, tried)

@@ -26,9 +26,8 @@ from uqbench.api import LinearMethod, LinearProblem, ParameterPosterior
 from uqbench.errors import UqbenchError
 from uqbench.linear.box import Box
 from uqbench.linear.corrections import PointwiseCorrections
-from uqbench.linear.evidence import maximise_evidence
+from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.hull import Hull
-from uqbench.linear.normal import accumulate
 
 FEWEST_SAMPLES, MOST_SAMPLES = 100, 10_000
 
@@ -55,7 +54,7 @@ class Pops(LinearMethod):
 
     def fit(self, problem: LinearProblem, rng: Generator) -> ParameterPosterior:
         """Corrections are produced block by block and never held."""
-        ridge = maximise_evidence(accumulate(problem))
+        ridge = fit_ridge(problem)
         corrections = PointwiseCorrections.of(problem, ridge)
         if self.posterior == "ensemble":
             return Hull.of(corrections)

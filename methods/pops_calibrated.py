@@ -20,10 +20,9 @@ from numpy.random import Generator
 
 from uqbench.api import Array, Kind, LinearMethod, LinearProblem
 from uqbench.errors import UqbenchError
-from uqbench.linear.corrections import LEVERAGE_FLOOR, mean_leverages
-from uqbench.linear.evidence import maximise_evidence
+from uqbench.linear.corrections import LEVERAGE_FLOOR
+from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.folds import LeftOut, leave_folds_out
-from uqbench.linear.normal import accumulate
 from uqbench.linear.normalised import normalised_moments
 from uqbench.linear.posteriors import squared_norms
 from uqbench.linear.scaled_width import ScaledWidth, fit_width
@@ -46,8 +45,8 @@ class PopsCalibrated(LinearMethod):
 
     def fit(self, problem: LinearProblem, rng: Generator) -> ScaledWidth:
         """rng deals the clusters to folds."""
-        ridge = maximise_evidence(accumulate(problem))
-        floor: dict[Kind, float] = {k: LEVERAGE_FLOOR * h for k, h in mean_leverages(problem, ridge).items()}
+        ridge = fit_ridge(problem)
+        floor = ridge.leverage_floor(LEVERAGE_FLOOR)
         left_out = leave_folds_out(problem, ridge, self.folds, rng)
         moments = normalised_moments(left_out, floor)
         factors = [left_out.whitener(f) @ _root(m) for f, m in enumerate(moments[:-1])]

@@ -20,9 +20,8 @@ from numpy.random import Generator
 from uqbench.api import LinearMethod, LinearProblem
 from uqbench.errors import UqbenchError
 from uqbench.linear.atom_blocks import AtomBlockCorrections
-from uqbench.linear.evidence import maximise_evidence
+from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.hull import Hull
-from uqbench.linear.normal import accumulate
 
 
 @dataclass(frozen=True)
@@ -40,5 +39,5 @@ class PopsHull(LinearMethod):
 
     def fit(self, problem: LinearProblem, rng: Generator) -> Hull:
         """Deterministic; the corrections stay where the rows are."""
-        ridge = maximise_evidence(accumulate(problem))
+        ridge = fit_ridge(problem)
         return Hull.of(AtomBlockCorrections.of(problem, ridge, self.keep), nominal=self.keep)

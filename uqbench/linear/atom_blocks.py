@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqbench.api import Array, Kind, LinearProblem, RowBlock
-from uqbench.linear.corrections import LEVERAGE_FLOOR, mean_leverages
-from uqbench.linear.evidence import Ridge
+from uqbench.linear.corrections import LEVERAGE_FLOOR
+from uqbench.linear.ridge import Ridge
 
 KINDS_USED: tuple[Kind, ...] = ("energy", "forces")
 
@@ -33,7 +33,7 @@ class AtomBlockCorrections:
     @classmethod
     def of(cls, problem: LinearProblem, ridge: Ridge, trim: float) -> AtomBlockCorrections:
         """Two passes over the rows: mean leverages, then the `trim` quantile of the costs of each kind."""
-        floor = {k: LEVERAGE_FLOOR * h for k, h in mean_leverages(problem, ridge).items()}
+        floor = ridge.leverage_floor(LEVERAGE_FLOOR)
         costs: dict[Kind, list[Array]] = {}
         everything = cls(problem, ridge, floor, {}, 0)
         for kind, _, cost in everything._solved():
@@ -47,13 +47,18 @@ class AtomBlockCorrections:
         for kind, change, cost in self._solved():
             yield change[cost <= self.most[kind]]
 
+    @property
+    def moment(self) -> Array:
+        """Σ Δw Δwᵀ, (P, P); one pass."""
+        return sum((w.T @ w for w in self.whitened()), np.zeros_like(self.ridge.eigenvectors))
+
     def __len__(self) -> int:
         return self.count
 
     def _solved(self) -> Iterator[tuple[Kind, Array, Array]]:
         """Kind, corrections (b, P) and their costs (b,)."""
         for block in self.problem.blocks():
-            z = block.rows @ self.ridge.whitener
+            z = self.ridge.whiten(block.rows)
             residual = block.labels - block.rows @ self.ridge.mean
             for kind, part in block.parts():
                 if kind not in KINDS_USED:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Array, Kind, ParameterPosterior, Prediction
-from uqbench.linear.corrections import PointwiseCorrections, second_moment
+from uqbench.linear.corrections import PointwiseCorrections
 from uqbench.linear.posteriors import squared_norms
 
 MODE_THRESHOLD = 1e-8
@@ -37,14 +37,15 @@ class Box(ParameterPosterior):
         """Box along the eigenvectors of ΣΔθΔθᵀ (scaled columns), with exact support.
 
         Modes under 1e-8 of the largest eigenvalue are dropped; percentile % of the projections are cut from
-        each side. Two passes over the rows.
+        each side. One pass over the rows.
         """
         ridge = corrections.ridge
         scaled = ridge.whitener * ridge.column_scale[:, None]
-        values, vectors = np.linalg.eigh(scaled @ second_moment(corrections) @ scaled.T)
+        values, vectors = np.linalg.eigh(scaled @ corrections.moment @ scaled.T)
         vectors = vectors[:, values > MODE_THRESHOLD * values[-1]]
-        to_modes = scaled.T @ vectors
-        low, high = _range((w @ to_modes for w in corrections.whitened()), len(corrections), percentile)
+        to_modes = ridge.whitener @ (scaled.T @ vectors)
+        projected = ((block.rows @ to_modes) * step[:, None] for block, step in corrections.blocks())
+        low, high = _range(projected, len(corrections), percentile)
         axes = vectors / ridge.column_scale[:, None]
         facts = ridge.facts | {"modes": float(axes.shape[1])}
         return cls(ridge.mean, axes, low, high, ridge.whitener, None, facts)
@@ -95,6 +96,9 @@ class Box(ParameterPosterior):
 
 def _range(blocks: Iterator[Array], n: int, percentile: float) -> tuple[Array, Array]:
     """Percentiles (linear interpolation) of each column of n streamed rows; only the tails are kept."""
+    if percentile == 0.0:
+        ends = [(block.min(axis=0), block.max(axis=0)) for block in blocks]
+        return np.min([low for low, _ in ends], axis=0), np.max([high for _, high in ends], axis=0)
     position = percentile / 100.0 * (n - 1)
     below = int(position)
     keep = min(below + 2, n)

@@ -2,62 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from uqbench.api import Array, Kind, LinearProblem
-from uqbench.linear.evidence import Ridge
+from uqbench.api import Array, LinearProblem, RowBlock
 from uqbench.linear.posteriors import squared_norms
+from uqbench.linear.ridge import Ridge
 
 LEVERAGE_FLOOR = 1e-4
 """Least leverage, relative to the mean of its kind."""
 
 
-@dataclass(frozen=True)
-class PointwiseCorrections:
-    """Δθ_n = (e_n/h_n) C⁻¹x_n with C⁻¹ = S (Swinburne & Perez 2025), leverages floored within each kind.
-
-    Corrections are kept in whitened coordinates Δw = (e_n/h_n) z_n, z_n = Wᵀx_n, h_n = |z_n|², so that a row
-    of a prediction, whitened by the same W, gives its change by a dot product. They are produced block by
-    block whenever asked for; n × P numbers never stand in memory.
-    """
-
-    problem: LinearProblem
-    ridge: Ridge
-    mean_leverage: Mapping[Kind, float]
-
-    @classmethod
-    def of(cls, problem: LinearProblem, ridge: Ridge) -> PointwiseCorrections:
-        """One pass over the rows, for the mean leverage of each kind."""
-        return cls(problem, ridge, mean_leverages(problem, ridge))
-
-    def whitened(self) -> Iterator[Array]:
-        """Blocks (b, P) of Δw."""
-        for block in self.problem.blocks():
-            z = block.rows @ self.ridge.whitener
-            leverage = squared_norms(z)
-            for kind, part in block.parts():
-                np.maximum(leverage[part], LEVERAGE_FLOOR * self.mean_leverage[kind], out=leverage[part])
-            residual = block.labels - block.rows @ self.ridge.mean
-            yield z * np.divide(residual, leverage, out=np.zeros_like(residual), where=leverage > 0)[:, None]
-
-    def __len__(self) -> int:
-        return sum(self.problem.counts.values())
-
-
 class Corrections(Protocol):
-    """Corrections to a ridge regression, whitened, in blocks."""
+    """Corrections Δθ to a ridge regression, in whitened coordinates: Δθ = W Δw.
+
+    A prediction's row, whitened as z = Wᵀx, changes by z·Δw.
+    """
 
     @property
     def ridge(self) -> Ridge:
         """The fit they correct."""
         ...
 
+    @property
+    def moment(self) -> Array:
+        """Σ Δw Δwᵀ, (P, P)."""
+        ...
+
     def whitened(self) -> Iterator[Array]:
-        """Blocks (b, P) of Δw."""
+        """Blocks (b, P) of Δw; n × P numbers never stand in memory."""
         ...
 
     def __len__(self) -> int:
@@ -65,19 +41,46 @@ class Corrections(Protocol):
         ...
 
 
-def mean_leverages(problem: LinearProblem, ridge: Ridge) -> dict[Kind, float]:
-    """Mean of h_n = x_nᵀSx_n over the rows of each kind; one pass."""
-    total = dict.fromkeys(problem.counts, 0.0)
-    for block in problem.blocks():
-        for kind, part in block.parts():
-            total[kind] += float(squared_norms(block.rows[part] @ ridge.whitener).sum())
-    return {k: total[k] / n for k, n in problem.counts.items()}
+@dataclass(frozen=True)
+class PointwiseCorrections:
+    """Δθ_n = (e_n/h_n) C⁻¹x_n with C⁻¹ = S (Swinburne & Perez 2025), leverages floored within each kind.
 
+    steps: e_n/h_n, (b,) for each block of the problem. moment: see Corrections.
+    """
 
-def second_moment(corrections: Corrections) -> Array:
-    """Σ Δw Δwᵀ over all corrections, (P, P), whitened."""
-    p = len(corrections.ridge.mean)
-    total = np.zeros((p, p))
-    for block in corrections.whitened():
-        total += block.T @ block
-    return total
+    problem: LinearProblem
+    ridge: Ridge
+    steps: tuple[Array, ...]
+    moment: Array
+
+    @classmethod
+    def of(cls, problem: LinearProblem, ridge: Ridge) -> PointwiseCorrections:
+        """One pass over the rows."""
+        floor = ridge.leverage_floor(LEVERAGE_FLOOR)
+        p = problem.n_features
+        steps, moment = [], np.zeros((p, p))
+        for block in problem.blocks():
+            z = ridge.whiten(block.rows)
+            leverage = squared_norms(z)
+            for kind, part in block.parts():
+                np.maximum(leverage[part], floor[kind], out=leverage[part])
+            residual = block.labels - block.rows @ ridge.mean
+            step = np.divide(residual, leverage, out=np.zeros_like(residual), where=leverage > 0)
+            z *= step[:, None]
+            moment += z.T @ z
+            steps.append(step)
+        return cls(problem, ridge, tuple(steps), moment)
+
+    def blocks(self) -> Iterator[tuple[RowBlock, Array]]:
+        """The training rows again, with their e_n/h_n."""
+        return zip(self.problem.blocks(), self.steps, strict=True)
+
+    def whitened(self) -> Iterator[Array]:
+        """Blocks (b, P) of Δw = (e_n/h_n) z_n."""
+        for block, step in self.blocks():
+            z = self.ridge.whiten(block.rows)
+            z *= step[:, None]
+            yield z
+
+    def __len__(self) -> int:
+        return sum(self.problem.counts.values())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from uqbench.api import Array, Kind, LinearProblem, RowBlock
 from uqbench.errors import UqbenchError
-from uqbench.linear.evidence import Ridge
+from uqbench.linear.ridge import Ridge
 
 
 @dataclass(frozen=True)

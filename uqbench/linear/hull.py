@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Array, Kind, ParameterPosterior, Prediction
-from uqbench.linear.corrections import Corrections, second_moment
+from uqbench.linear.corrections import Corrections
 from uqbench.linear.posteriors import squared_norms
 
 CHUNK = 1024
@@ -31,14 +31,14 @@ class Hull(ParameterPosterior):
 
     @classmethod
     def of(cls, corrections: Corrections, nominal: float = 1.0) -> Hull:
-        """One pass over the rows for the second moment."""
-        moment = second_moment(corrections) / len(corrections)
+        """The hull of corrections; no pass over the rows."""
+        moment = corrections.moment / len(corrections)
         facts = corrections.ridge.facts | {"n_corrections": float(len(corrections))}
         return cls(corrections.ridge.mean, corrections, moment, nominal, facts)
 
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
         """Bounds min and max of x·Δθ_n over n; std sqrt(xᵀΣx + xᵀSx), Σ the corrections' second moment."""
-        z = rows @ self.corrections.ridge.whitener
+        z = self.corrections.ridge.whiten(rows)
         std = np.sqrt(np.einsum("np,np->n", z @ self.moment, z) + squared_norms(z))
         lower, upper = self._extremes(z)
         mean = rows @ self.mean
@@ -71,6 +71,6 @@ class Hull(ParameterPosterior):
 
     def support(self, directions: Array) -> tuple[Array, Array]:
         """Exact least and greatest directions · θ over the hull."""
-        lower, upper = self._extremes(directions @ self.corrections.ridge.whitener)
+        lower, upper = self._extremes(self.corrections.ridge.whiten(directions))
         centre = directions @ self.mean
         return centre + lower, centre + upper

@@ -37,6 +37,8 @@ def build_problem(
         chunk: list[int] = []
         size = 0
         for i, frame in enumerate(frames):
+            if not any(_count([frame], kind) for kind in KINDS):
+                continue
             chunk.append(i)
             size += 7 + 3 * len(frame.atoms)
             if size >= budget:

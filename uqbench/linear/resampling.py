@@ -9,8 +9,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from uqbench.api import Array, LinearProblem
-from uqbench.linear.evidence import Ridge
 from uqbench.linear.normal import NormalEquations
+from uqbench.linear.ridge import Ridge
 
 BLOCK_MEMORY = 256 << 20
 """Most bytes that the Gram matrices of the blocks may take; clusters are merged into blocks until they do."""

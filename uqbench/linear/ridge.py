@@ -1,0 +1,71 @@
+"""A fitted ridge regression: mean, covariance and what the record says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from uqbench.api import Array, Kind
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Posterior N(mean, S) of coefficients; in scaled columns S⁻¹ = λI + Σ α_k G_k.
+
+    mean: (P,) coefficients θ in the backbone's units. prior_precision: λ, of scaled columns; (P,) where each
+    column has its own. noise_precision: α_k, of labels divided by their scale. residual_rms: of the training
+    rows, likewise. mean_leverage: mean of xᵀSx over the rows of each kind. eigenvalues: (P,) and eigenvectors:
+    (P, P) of S⁻¹. column_scale: (P,). solver: "normal equations" or "TSQR".
+    """
+
+    kinds: tuple[Kind, ...]
+    mean: Array
+    prior_precision: float | Array
+    noise_precision: Array
+    residual_rms: Array
+    mean_leverage: Array
+    eigenvalues: Array
+    eigenvectors: Array
+    column_scale: Array
+    solver: str
+    iterations: int
+    converged: bool
+
+    @cached_property
+    def whitener(self) -> Array:
+        """W (P, P), lower triangular, with S = W Wᵀ in the backbone's units."""
+        root = self.eigenvectors / np.sqrt(self.eigenvalues)
+        return np.asfortranarray(triangular(root.T).T / self.column_scale[:, None])
+
+    def whiten(self, rows: Array) -> Array:
+        """z = rows · W, (n, P): leverages xᵀSx are |z|². Half the work of a general product."""
+        from scipy.linalg import blas
+
+        multiply = blas.dtrmm  # pyright: ignore[reportAttributeAccessIssue]
+        return multiply(1.0, self.whitener, rows.T, lower=1, trans_a=1).T
+
+    def leverage_floor(self, share: float) -> dict[Kind, float]:
+        """Least leverage of each kind, as a share of its mean."""
+        return {k: share * float(h) for k, h in zip(self.kinds, self.mean_leverage, strict=True)}
+
+    @property
+    def facts(self) -> dict[str, float | str]:
+        """What the record says of the fit."""
+        facts: dict[str, float | str] = {}
+        if isinstance(self.prior_precision, float):
+            facts["prior_precision"] = self.prior_precision
+        for name in ("noise_precision", "residual_rms"):
+            facts |= {f"{name}_{k}": float(v) for k, v in zip(self.kinds, getattr(self, name), strict=True)}
+        facts["condition"] = float(self.eigenvalues.max() / self.eigenvalues.min())
+        facts["solver"] = self.solver
+        facts["evidence"] = (
+            f"{'converged' if self.converged else 'NOT converged'} in {self.iterations} iterations"
+        )
+        return facts
+
+
+def triangular(matrix: Array) -> Array:
+    """R, upper triangular, of the QR decomposition of a matrix (n, p)."""
+    return np.linalg.qr(matrix, mode="r")  # pyright: ignore[reportReturnType]

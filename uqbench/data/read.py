@@ -40,9 +40,10 @@ class Keys:
 
 @dataclass(frozen=True)
 class RawFrame:
-    """A structure as read: geometry, labels, and the rest of its comment line.
+    """A structure as read: geometry, labels, and what else is stored with it.
 
-    atoms, energy, forces, stress, config_type, source: as in uqbench.api.Frame. info: whatever else the file says.
+    atoms, energy, forces, stress, config_type, source: as in uqbench.api.Frame. info: whatever else the file says, of
+    the structure or atom by atom.
     """
 
     atoms: Atoms
@@ -116,7 +117,7 @@ def _labelled(atoms: Atoms, keys: Keys, ignore: Sequence[str], source: str) -> R
             f'("{keys.stress}") is needed (found: {names}). If they are stored under other names, pass '
             "--energy-key, --forces-key, --stress-key; otherwise take the frame out."
         )
-    used = {*atoms.arrays, *(getattr(keys, field.name) for field in fields(keys))}
+    used = {"numbers", "positions", *(getattr(keys, field.name) for field in fields(keys))}
     return RawFrame(
         geometry,
         None if energy is None else float(energy.ravel()[0]),

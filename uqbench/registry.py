@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import importlib.util
@@ -85,11 +86,17 @@ def _add(
 ) -> None:
     try:
         cls = _defined_in(importlib.import_module(target), _BASES[group])
-    except Exception as error:  # whatever a plugin raises on import is its own fault, and is reported
+    except (Exception, SystemExit) as error:  # whatever a plugin raises is its own fault, and is reported
         broken[name] = f"{target}: {type(error).__name__}: {error}"
         return
-    if cls is not None:
-        found[group][name] = cls
+    if cls is None:
+        return
+    if not dataclasses.is_dataclass(cls):
+        broken[name] = (
+            f"{target}: {cls.__name__} is not a dataclass; decorate it with @dataclass(frozen=True)."
+        )
+        return
+    found[group][name] = cls  # pyright: ignore[reportArgumentType]
 
 
 def _defined_in(module: ModuleType, base: type) -> Any:
@@ -114,7 +121,7 @@ def load_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UqbenchError(f"plugin {path} fails to import: {type(error).__name__}: {error}") from error
     return module
 

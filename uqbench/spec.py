@@ -39,6 +39,8 @@ def parse_spec(text: str, registry: Registry, group: Group) -> Spec:
         key, equals, value = item.partition("=")
         if not equals:
             raise UqbenchError(f"{text!r}: {item!r} is not of the form field=value.")
+        if key.strip() in given:
+            raise UqbenchError(f"{text!r}: {key.strip()} is given twice.")
         given[key.strip()] = value.strip()
     return make_spec(name.strip(), given, registry, group)
 

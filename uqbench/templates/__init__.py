@@ -1,0 +1,1 @@
+"""Starting points of plugins, written by `uqbench new`."""

@@ -121,6 +121,8 @@ def _run(options: argparse.Namespace) -> int:
     from uqbench.data.dataset import Dataset, load_dataset
     from uqbench.data.describe import describe
     from uqbench.registry import discover
+    from uqbench.report.leaderboard import write_report
+    from uqbench.report.terminal import summary_tables
     from uqbench.suite.config import Suite, load_suite
     from uqbench.suite.execute import Settings
     from uqbench.suite.run import default_cache, estimate_seconds, plan_suite, run_plan
@@ -165,7 +167,13 @@ def _run(options: argparse.Namespace) -> int:
         options.fresh,
     )
     records = run_plan(plan, settings, registry, load, console)
+    for table in summary_tables(records):
+        console.print(table)
+    console.print(f"Leaderboard: {write_report(settings.records, options.out)}", markup=False, soft_wrap=True)
     failed = [r for r in records if r.status == "failed"]
+    for record in failed:
+        reason = record.failure.reason if record.failure else ""
+        console.print(f"failed: {record.cell_id}: {reason}", markup=False, soft_wrap=True)
     return 1 if failed else 0
 
 
@@ -220,14 +228,14 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from uqbench.check.command import run_check
+    from uqbench.check.run import run_check
     from uqbench.registry import discover
 
     return run_check(options.names, discover(options.plugin), print)
 
 
 def _new(options: argparse.Namespace) -> int:
-    from uqbench.check.template import write_template
+    from uqbench.templates.write import write_template
 
     path = write_template(options.kind, options.name, options.folder)
     print(f"wrote {path}; next: uqbench check {options.name} --plugin {path}")

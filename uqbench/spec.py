@@ -23,6 +23,9 @@ class Spec:
             return self.name
         return f"{self.name}:{','.join(f'{k}={_text(v)}' for k, v in self.parameters)}"
 
+    def __hash__(self) -> int:
+        return hash(str(self))
+
     def build(self, registry: Registry, group: Group) -> Any:
         """The plugin's instance."""
         return registry.find(group, self.name)(**dict(self.parameters))
@@ -33,8 +36,14 @@ def parse_spec(text: str, registry: Registry, group: Group) -> Spec:
 
     Raises UqbenchError for an unknown name or field, or a value of the wrong type.
     """
+    name, given = read_spec(text)
+    return make_spec(name, given, registry, group)
+
+
+def read_spec(text: str) -> tuple[str, dict[str, str]]:
+    """Name and fields of NAME:field=value,field=value, unchecked."""
     name, _, rest = text.partition(":")
-    given: dict[str, Any] = {}
+    given: dict[str, str] = {}
     for item in filter(None, rest.split(",")):
         key, equals, value = item.partition("=")
         if not equals:
@@ -42,7 +51,7 @@ def parse_spec(text: str, registry: Registry, group: Group) -> Spec:
         if key.strip() in given:
             raise UqbenchError(f"{text!r}: {key.strip()} is given twice.")
         given[key.strip()] = value.strip()
-    return make_spec(name.strip(), given, registry, group)
+    return name.strip(), given
 
 
 def make_spec(name: str, given: Mapping[str, Any], registry: Registry, group: Group) -> Spec:

@@ -52,7 +52,7 @@ def test_the_plan_is_the_product_and_its_ids_differ():
     suite = Suite(
         backbones=("snap",), methods=("pops", "pops:bounds=exact"), seeds=(0, 1), train_sizes=(0.5, 1)
     )
-    plan = make_plan(suite, discover(), ("cpu",))
+    plan = make_plan(suite, discover(), ("cpu",), lambda dataset: {})
     ids = [fit.cell("forces").cell_id for fit in plan]
     assert len(ids) == len(set(ids)) == 8
     assert len({fit.cell("forces").file_stem for fit in plan}) == 8
@@ -61,11 +61,25 @@ def test_the_plan_is_the_product_and_its_ids_differ():
 
 def test_default_parameters_written_out_are_the_same_cell():
     suite = Suite(backbones=("snap:twojmax=8",), methods=("pops", "pops:bounds=sampled,percentile=0"))
-    assert len(make_plan(suite, discover(), ("cpu",))) == 1
+    assert len(make_plan(suite, discover(), ("cpu",), lambda dataset: {})) == 1
 
 
 def test_unknown_names_are_refused_before_anything_runs():
     with pytest.raises(UqbenchError, match="Did you mean pops"):
-        make_plan(Suite(methods=("popps",)), discover(), ("cpu",))
+        make_plan(Suite(methods=("popps",)), discover(), ("cpu",), lambda dataset: {})
     with pytest.raises(UqbenchError, match="Did you mean percentile"):
-        make_plan(Suite(methods=("pops:percentil=1",)), discover(), ("cpu",))
+        make_plan(Suite(methods=("pops:percentil=1",)), discover(), ("cpu",), lambda dataset: {})
+
+
+def test_a_card_suggests_what_the_suite_leaves_open():
+    def plan(*backbones):
+        suggested = {"snap": {"cutoff": 4.1}}
+        suite = Suite(backbones=backbones, methods=("pops",))
+        return [str(f.backbone) for f in make_plan(suite, discover(), ("cpu",), lambda dataset: suggested)]
+
+    assert plan("snap") == ["snap:cutoff=4.1"]
+    assert plan("snap:twojmax=6") == ["snap:twojmax=6,cutoff=4.1"]
+    assert plan("snap:cutoff=5") == ["snap"]
+    assert plan({"snap": {"weights": {"Cu": 1.0, "Al": 0.7}}}) == [
+        "snap:cutoff=4.1,weights={'Cu': 1.0, 'Al': 0.7}"
+    ]

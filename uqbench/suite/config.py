@@ -30,13 +30,16 @@ class Scales(BaseModel):
 
 
 class Suite(BaseModel):
-    """A suite file. A list that is left out means: all that is installed, or the default."""
+    """A suite file. A list that is left out means: all that is installed, or the default.
+
+    An entry of backbones is NAME[:field=value,...], or a mapping {NAME: {field: value}} for what text can't say.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = "default"
     datasets: tuple[str, ...] = ("al",)
-    backbones: tuple[str, ...] | None = None
+    backbones: tuple[str | dict[str, dict[str, Any]], ...] | None = None
     methods: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)

@@ -166,6 +166,8 @@ def _prepare(job: Job, registry: Registry, workers: int, display: Display) -> st
         backbone = job.fit.backbone.build(registry, "backbones")
         if isinstance(backbone, LinearBackbone):
             structures = [f.atoms for f in job.dataset.frames]
+            # A plugin given by its file cannot be imported by worker processes.
+            workers = 1 if job.plugins else workers
             stored_rows(backbone, structures, job.dataset.elements, job.cache, workers, display.rows)
     except Exception as error:
         reason = f"design rows: {error}"

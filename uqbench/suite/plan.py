@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import uqbench
 from uqbench.api import Backbone, Method, Task
-from uqbench.registry import Registry, source_file
-from uqbench.spec import Spec, make_spec, parse_spec
+from uqbench.registry import Group, Registry, source_file
+from uqbench.spec import Spec, make_spec, parse_spec, read_spec
 from uqbench.suite.config import Suite
 
 _DECIDE_RESULTS = ("api", "backbones", "cost", "data", "linear", "scores", "suite")
@@ -85,18 +86,21 @@ class Fit:
         return f"{Path(self.dataset).name} {self.backbone} {self.method}{size}{seed} ({self.device})"
 
 
-def make_plan(suite: Suite, registry: Registry, devices: Sequence[str]) -> list[Fit]:
-    """All fits of a suite, in the order dataset, backbone, train size, seed, method.
+Suggested = Callable[[str], Mapping[str, Mapping[str, Any]]]
 
+
+def make_plan(suite: Suite, registry: Registry, devices: Sequence[str], suggested: Suggested) -> list[Fit]:
+    """All fits of a suite, in the order dataset, backbone, device, train size, seed, method.
+
+    suggested(dataset): parameters by backbone that its card suggests, used where the suite says nothing of them.
     Raises UqbenchError for unknown names or parameters, before anything runs.
     """
-    backbones = _specs(suite.backbones, registry, "backbones")
     methods = _specs(suite.methods, registry, "methods")
     tasks = tuple(str(t) for t in _specs(suite.tasks, registry, "tasks"))
     return [
         Fit(dataset, backbone, method, tasks, size, seed, device)
         for dataset in suite.datasets
-        for backbone in backbones
+        for backbone in _backbones(suite.backbones, registry, suggested(dataset))
         for device in devices
         for size in suite.train_sizes
         for seed in suite.seeds
@@ -104,7 +108,22 @@ def make_plan(suite: Suite, registry: Registry, devices: Sequence[str]) -> list[
     ]
 
 
-def _specs(names: tuple[str, ...] | None, registry: Registry, group) -> list[Spec]:
+def _backbones(
+    entries: Sequence[str | Mapping[str, Mapping[str, Any]]] | None,
+    registry: Registry,
+    suggested: Mapping[str, Mapping[str, Any]],
+) -> list[Spec]:
+    found = []
+    for entry in sorted(registry.backbones) if entries is None else entries:
+        given = {entry: {}} if isinstance(entry, str) else entry
+        for text, parameters in given.items():
+            name, written = read_spec(text)
+            chosen = {**suggested.get(name, {}), **written, **parameters}
+            found.append(make_spec(name, chosen, registry, "backbones"))
+    return list(dict.fromkeys(found))
+
+
+def _specs(names: tuple[str, ...] | None, registry: Registry, group: Group) -> list[Spec]:
     if names is not None:
         return list(dict.fromkeys(parse_spec(name, registry, group) for name in names))
     found = getattr(registry, group)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from uqbench.data.catalog import dataset_names, load_card
 from uqbench.data.dataset import Dataset
 from uqbench.registry import Registry
 from uqbench.suite.config import Suite
@@ -49,8 +50,12 @@ def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
     """The fits of a suite; backbones that it leaves open are the installed ones, devices those that are there."""
     backbones = suite.backbones or installed_backbones(registry)[0]
     suite = suite.model_copy(update={"backbones": backbones})
+
+    def suggested(dataset: str) -> Mapping[str, Mapping[str, Any]]:
+        return load_card(dataset).suggested if dataset in dataset_names() else {}
+
     # The linear engine has one code path, on the CPU; a GPU's cells come with the methods that use it.
-    return make_plan(suite, registry, suite.devices or ("cpu",))
+    return make_plan(suite, registry, suite.devices or ("cpu",), suggested)
 
 
 def estimate_seconds(plan: list[Fit], load: Callable[[str], Dataset], workers: int) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from uqbench.api import Frame, Kind, LinearBackbone, LinearMethod, NotApplicable, ParameterPosterior, Task
 from uqbench.backbones.store import StoredRows, stored_rows
@@ -228,7 +229,8 @@ class _Run:
         tables = collect(
             self.pieces[task], [f.config_type for f in self.frames], [f.cluster for f in self.frames]
         )
-        with stopwatch() as elapsed:
+        # Scoring is many small products, which a second thread only slows.
+        with threadpool_limits(1), stopwatch() as elapsed:
             found = score_tables(tables)
         record = blank_record(
             self.job,

@@ -1,0 +1,126 @@
+"""The page and its figures, as files."""
+
+import numpy as np
+import pytest
+from synthetic_records import failed, make_record, make_table, write, write_methods
+
+from uqbench.report.leaderboard import write_report
+from uqbench.report.markdown import escape, number
+from uqbench.report.styles import make_styles
+
+
+def contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def rows_of(page, heading):
+    """Cells of the first table below a heading."""
+    lines = page.split(f"### {heading}\n")[1].split("\n### ")[0].splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("| rank"))
+    table = [line for line in lines[first + 2 :]]
+    end = next(i for i, line in enumerate([*table, ""]) if not line.startswith("|"))
+    return [[c.strip() for c in line.strip("|").split(" | ")] for line in table[:end]]
+
+
+def test_page_ranks_lists_and_explains(tmp_path):
+    write_methods(tmp_path / "records", constant="constant", good="true", twin="true")
+    write(tmp_path / "records", "sad", failed("sad", "ran out of | pipes"), None)
+    write(tmp_path / "records", "na", failed("na", "needs members", "not applicable"), None)
+    page = write_report(tmp_path / "records", tmp_path).read_text()
+    rows = rows_of(page, "Forces, test")
+    assert {row[1] for row in rows[:4]} == {"good", "twin"}
+    assert {row[0] for row in rows[:4]} == {"1"}
+    assert {row[1] for row in rows[4:]} == {"constant"}
+    assert "3 cells scored, 1 failed, 1 not applicable, 0 problems" in page
+    assert "ran out of &#124; pipes" in page
+    assert "needs members" in page
+    assert "GPU: no record" in page
+    assert "forces 2 of 500" in page
+    assert "--method constant good na sad twin --task forces --seed 0" in page
+
+
+def test_a_hostile_name_stays_text(tmp_path):
+    name = "<script>|x\n`*[a](b)"
+    tables = make_table("true")
+    write(tmp_path / "records", "hostile", make_record(name, tables), tables)
+    write(tmp_path / "records", "sad", failed(f"{name}2", f"broke: {name}"), None)
+    page = write_report(tmp_path / "records", tmp_path).read_text()
+    outside = page.split("```\n")
+    assert "<script" not in outside[0] + outside[2]
+    rows = rows_of(page, "Forces, test")
+    assert {row[1] for row in rows} == {escape(name)}
+    assert {len(row) for row in rows} == {14}
+
+
+def test_without_the_baseline_rows_are_sorted_by_absolute_score(tmp_path):
+    write_methods(tmp_path / "records", bad="shuffled", good="true")
+    page = write_report(tmp_path / "records", tmp_path).read_text()
+    assert "No calibrated `constant` was scored here" in page
+    assert [row[1] for row in rows_of(page, "Forces, test")][:2] == ["good", "good"]
+
+
+def test_problems_are_on_the_page_and_the_rest_is_reported(tmp_path):
+    records = tmp_path / "records"
+    write_methods(records, constant="constant", good="true", altered="true")
+    (records / "altered.npz").write_bytes(b"something else")
+    page = write_report(records, tmp_path).read_text()
+    assert "2 cells scored, 0 failed, 0 not applicable, 1 problems" in page
+    assert "- altered.json: raw predictions altered.npz have sha256" in page
+    assert {row[1] for row in rows_of(page, "Forces, test")} == {"constant", "good"}
+
+
+def test_few_clusters_are_said(tmp_path):
+    tables = make_table("true", n_test=9)
+    write(tmp_path / "records", "good", make_record("good", tables), tables)
+    page = write_report(tmp_path / "records", tmp_path).read_text()
+    assert "Only 9 clusters (under 10): no intervals are drawn and no ranks given." in page
+    assert not any("[" in cell for row in rows_of(page, "Forces, test") for cell in row[3:5])
+
+
+def test_each_seed_has_a_section_of_its_own(tmp_path):
+    tables = make_table("true")
+    for seed in (0, 1):
+        write(tmp_path / "records", f"good{seed}", make_record("good", tables, seed=seed), tables)
+    page = write_report(tmp_path / "records", tmp_path).read_text()
+    for seed in (0, 1):
+        assert f"## forces · toy · line · cpu · seed {seed}\n" in page
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path):
+    write_methods(tmp_path / "records", constant="constant", good="true")
+    for name in ("first", "second"):
+        write_report(tmp_path / "records", tmp_path / name)
+    first, second = contents(tmp_path / "first"), contents(tmp_path / "second")
+    assert first == second
+    names = {name.rsplit("-", 1)[1] for name in first if name.startswith("figures/")}
+    assert names == {f"{n}.{s}" for n in ("calibration", "errors", "cost") for s in ("svg", "png")}
+    page = first["leaderboard.md"].decode()
+    for name, content in first.items():
+        if name.endswith(".svg"):
+            assert f"({name})" in page
+            assert content.startswith(b"<?xml")
+        elif name.endswith(".png"):
+            assert content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("value", [1.0, 0.95049, 999.6, 1234.5, 9.996e-5, 0.00010004, -3.3e-9, 4.2e7, 0.0])
+def test_numbers_keep_three_digits(value):
+    assert float(number(value)) == pytest.approx(value, rel=5e-3)
+    assert len(number(value)) <= 9
+
+
+def test_styles_are_distinct_and_do_not_depend_on_the_others():
+    few = make_styles(["pops", "constant"])
+    many = make_styles([f"method{i}" for i in range(64)])
+    assert len({s.colour for s in list(many.values())[:8]}) == 8
+    assert len(set(many.values())) == 64
+    assert len({(s.marker, s.line) for s in many.values()}) >= 32
+    assert make_styles(["pops"])["pops"] == make_styles(["constant", "pops"])["pops"] == few["pops"]
+
+
+def test_a_figure_needs_no_spread_of_sigma(tmp_path):
+    """A constant σ has no panel of error against σ; alone, that figure is left out."""
+    write_methods(tmp_path / "records", constant="constant")
+    write_report(tmp_path / "records", tmp_path)
+    assert not [n for n in contents(tmp_path) if "errors" in n]
+    assert np.sum([n.endswith("cost.svg") for n in contents(tmp_path)]) == 1

@@ -1,0 +1,160 @@
+"""Records back from disk with their raw predictions: scores computed again, and all that a report needs of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from uqbench.api import Array
+from uqbench.errors import UqbenchError
+from uqbench.report.verify import stored_calibrations, verified
+from uqbench.scores.intervals import interval_score
+from uqbench.scores.reliability import calibration_curve, sigma_bins
+from uqbench.scores.summary import MAIN_LEVEL
+from uqbench.suite.raw import PARTS, RawTable
+from uqbench.suite.record import Record, ScorePart, read_raw, read_record
+from uqbench.suite.scoring import Variant, calibrated_variant, raw_variant
+
+POINTS = 600
+"""Most points of a predicted-σ figure that are kept of one method and kind."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the figures show of predictions with a σ.
+
+    shares: (100,), observed coverage at the levels of the calibration curve. rms_std, rmse: (n_bins,), by bins
+    of σ. std, abs_error: (at most POINTS,), every so-many-th observation in order of σ.
+    """
+
+    shares: Array
+    rms_std: Array
+    rmse: Array
+    std: Array
+    abs_error: Array
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method, raw or calibrated, on one part and kind: a row of a table.
+
+    sums: (n_clusters,) interval score at 95 % summed over each cluster, None where there is no such interval.
+    counts: (n_clusters,) observations. sample: hash of labels and clusters; rows of one sample can be paired.
+    """
+
+    record: Record
+    variant: str
+    part: str
+    kind: str
+    unit: str
+    sums: Array | None
+    counts: Array
+    sample: str
+    curves: Curves | None
+
+    @property
+    def scores(self) -> Mapping[str, ScorePart]:
+        """By name."""
+        return self.record.scores[self.variant][self.part][self.kind]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What was wrong with a record, and which."""
+
+    who: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All readable records of a folder in the order of their file names, their rows, and what was wrong."""
+
+    records: list[Record]
+    rows: list[Row]
+    problems: list[Problem]
+
+
+def load_evidence(folder: Path) -> Evidence:
+    """Read records and raw predictions, and compute the scores again.
+
+    A record that can't be read, whose raw predictions are missing or altered, or that repeats a cell is a
+    problem and left out; one whose scores differ from the recomputed ones keeps these, and is a problem too.
+    Raises UqbenchError if the folder has no records.
+    """
+    # Imported first, for threads can be limited only in libraries that are loaded.
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise UqbenchError(
+            f"{folder} holds no records (*.json); run `python -m uqbench run --out ...` first."
+        )
+    records: dict[str, Record] = {}
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    # Arrays are small: threads cost more than they give.
+    with threadpool_limits(1):
+        for path in paths:
+            try:
+                record = read_record(path)
+                if record.cell_id in records:
+                    raise UqbenchError(f"cell {record.cell_id} has a record already; delete one of the two.")
+                tables = read_raw(folder, record) if record.status == "ok" else {}
+                record, differences = verified(record, tables)
+                rows += _rows(record, tables)
+            except UqbenchError as error:
+                problems.append(Problem(path.name, str(error).replace(f"{folder}/", "")))
+                continue
+            problems += [Problem(path.name, difference) for difference in differences]
+            records[record.cell_id] = record
+    return Evidence(list(records.values()), rows, problems)
+
+
+def _rows(record: Record, tables: Mapping[str, RawTable]) -> Iterator[Row]:
+    for kind, table in tables.items():
+        calibrations = stored_calibrations(record, kind)
+        for variant, parts in record.scores.items():
+            for part in (p for p in PARTS if kind in parts.get(p, {})):
+                found = (
+                    raw_variant(table, part)
+                    if variant == "raw"
+                    else calibrated_variant(table, part, calibrations)
+                )
+                yield _row(record, variant, part, kind, str(table.unit), found)
+
+
+def _row(record: Record, variant: str, part: str, kind: str, unit: str, found: Variant) -> Row:
+    digest = hashlib.sha256(found.observed.tobytes() + found.cluster.tobytes())
+    _, index = np.unique(found.cluster, return_inverse=True)
+    sums = None
+    if MAIN_LEVEL in found.intervals:
+        try:
+            score = interval_score(*found.intervals[MAIN_LEVEL], found.observed, MAIN_LEVEL)
+            sums = np.bincount(index, score).astype(np.float64)
+        except UqbenchError:
+            sums = None
+    counts = np.bincount(index).astype(np.float64)
+    return Row(record, variant, part, kind, unit, sums, counts, digest.hexdigest(), _curves(found))
+
+
+def _curves(found: Variant) -> Curves | None:
+    if found.std is None or not (found.std > 0.0).all():
+        return None
+    abs_error = np.abs(found.observed - found.mean)
+    bins = sigma_bins(found.std)
+    n = np.bincount(bins)
+    ascending = np.argsort(found.std, kind="stable")
+    kept = ascending[:: -(-len(ascending) // POINTS)]
+    return Curves(
+        calibration_curve(found.mean, found.std, found.observed)[1],
+        np.sqrt(np.bincount(bins, found.std**2) / n),
+        np.sqrt(np.bincount(bins, abs_error**2) / n),
+        found.std[kept],
+        abs_error[kept],
+    )

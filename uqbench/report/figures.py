@@ -1,0 +1,75 @@
+"""The figures of a section: calibration curves, error against predicted σ, sharpness against cost."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from uqbench.report.plot_calibration import draw_calibration
+from uqbench.report.plot_cost import draw_cost
+from uqbench.report.plot_errors import draw_errors
+from uqbench.report.ranking import Ranking
+from uqbench.report.sections import Section
+from uqbench.report.styles import Style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN_KINDS = ("energy", "forces")
+_SETTINGS = {
+    "svg.hashsalt": "uqbench",
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "legend.fontsize": 7.5,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 5.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def section_figures(
+    section: Section, rankings: Mapping[tuple[str, str], Ranking], styles: Mapping[str, Style]
+) -> dict[str, bytes]:
+    """SVG and PNG files by name, of the test part, energies and forces; the same input gives the same bytes.
+
+    A figure that would have nothing to show is left out.
+    """
+    kinds = [k for k in section.kinds if k in SHOWN_KINDS] or section.kinds[:1]
+    kinds = [k for k in kinds if (k, "test") in rankings]
+    standings = {k: rankings[k, "test"].standings for k in kinds}
+    files: dict[str, bytes] = {}
+    with _drawing():
+        for name, draw in (("calibration", draw_calibration), ("errors", draw_errors), ("cost", draw_cost)):
+            figure = draw(standings, styles)
+            if figure is not None:
+                files |= _saved(figure, f"{section.slug}-{name}")
+    return files
+
+
+@contextmanager
+def _drawing() -> Iterator[None]:
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        yield
+
+
+def _saved(figure: Figure, stem: str) -> dict[str, bytes]:
+    files = {}
+    figure.draw_without_rendering()
+    # What the layout engine found once holds for both formats, and finding it is half of the time.
+    figure.set_layout_engine("none")
+    for suffix, about in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix, dpi=150, metadata=about)
+        files[f"{stem}.{suffix}"] = buffer.getvalue()
+    return files

@@ -1,0 +1,149 @@
+"""What stands beside the tables: what columns mean, what was run on what, and how to run it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from uqbench.report.markdown import NONE, escape, number, table
+from uqbench.report.ranking import common_machine, time_counts
+from uqbench.report.sections import Section
+from uqbench.scores.bootstrap import RESAMPLES
+from uqbench.scores.comparison import PAIRED_RESAMPLES
+from uqbench.suite.record import Record
+from uqbench.suite.scoring import BOOTSTRAP_SEED
+
+HOW_TO_READ = f"""\
+- **scored**: *raw*, as the method says it; *calibrated*, after one rule for all methods, fitted on clusters that
+  no method has seen: σ → a·σ + c with the least CRPS, then one conformal factor for each level.
+- **interval score**: width of the 95 % interval plus 40 times the distance by which a value falls outside; lower is
+  better, and honest intervals minimise it. Here over that of the calibrated `constant` (one σ for all, the RMSE on
+  the training set) on the same structures: below 1, the method knows where the potential errs.
+- **rank**: going down the table, a row shares the rank of the group above it unless it is significantly worse than
+  the first row of that group. Significant: the paired cluster-bootstrap difference of interval scores excludes zero
+  after Holm's adjustment over all pairs of rows of the table, 5 % family-wise error, at least
+  {PAIRED_RESAMPLES:,} resamples.
+- **coverage 95 %**: share of values inside the 95 % interval; 95 is right, more is too wide, less too narrow.
+- **stated bounds**: share inside the bounds that the method itself states, and the share it claims (100: an envelope
+  that is to hold everything).
+- **width / RMSE**: mean width of the 95 % interval over the RMSE (3.92 for Gaussian errors and one σ). **Matched
+  width**: the same after the one scaling that makes the coverage 95 %, so that methods compare by sharpness alone.
+- **CRPS**: continuous ranked probability score of the Gaussian N(mean, σ²); lower is better. **NLL**: its negative
+  log-likelihood. **z²**: mean of (error/σ)², 1 is right.
+- **rank corr.**: Spearman correlation of |error| and σ, beside the value that perfect σ of the same spread would have.
+- **cost / bare**: time of a prediction with uncertainty over that of the bare potential, median over interleaved
+  repeats. **fit**: wall time of the method's fits, all folds. **memory**: peak resident memory of the process.
+- **Pareto** ◆: no other row is both better in relative interval score and cheaper to predict with.
+- **cluster-conformal**: intervals whose factor weighs clusters (structures that belong together) and not components;
+  they hold for a value of a new cluster, and are wider.
+- Intervals in brackets are 95 % cluster-bootstrap intervals. **held out**: kinds of structure no fit has seen.
+"""
+
+
+def section_notes(section: Section) -> str:
+    """Data, split, what symmetry takes out, cost shared by all methods, machine."""
+    record = section.first
+    data = record.data
+    held_out = ", ".join(map(escape, data.held_out)) or "none"
+    fold_sizes = "; ".join(
+        f"{f.get('train', 0)} / {f.get('calibration', 0)} / {f.get('test', 0)} / {f.get('held_out', 0)}"
+        for f in data.folds
+    )
+    lines = [
+        f"{data.n_structures} structures in {data.n_clusters} clusters, elements {escape(', '.join(data.elements))}; "
+        f"data `{_hash(data.hash)}`.",
+        f"Split: {escape(data.split_scheme)}, `{_hash(data.split_hash)}`; train / calibration / test / held-out "
+        f"structures by fold: {fold_sizes}. Held-out kinds of structure: {held_out}.",
+    ]
+    symmetry = next((r.symmetry for r in section.records if r.symmetry), {})
+    zero = [f"{escape(k)} {v['zero']} of {v['n']}" for k, v in symmetry.items()]
+    if zero:
+        lines.append(
+            f"Zero by symmetry, counted and never scored (all parts and folds): {', '.join(zero)} components."
+        )
+    scales = ", ".join(f"{escape(k)} {number(v)}" for k, v in record.scales.items())
+    lines.append(f"Scales by which residuals are weighed in every fit (eV/atom, eV/Å, eV/Å³): {scales}.")
+    seconds = [
+        s for r in section.records if (s := r.cost.get("backbone", {}).get("train_rows_cpu_s")) is not None
+    ]
+    if seconds:
+        lines.append(
+            f"Shared by all methods, on top of their fits: {number(max(seconds))} s of CPU time for the backbone's "
+            "rows of the training structures, all folds."
+        )
+    if section.rows:
+        machine = common_machine(section.rows)
+        unranked = {r.record.cell.method for r in section.rows if not time_counts(r, machine)}
+        text = f"Times: {escape(machine)}."
+        if unranked:
+            text += (
+                " Not ranked (†), because the machine was busy with something else, was another one, or nothing "
+                f"was measured: {escape(', '.join(sorted(unranked)))}."
+            )
+        lines.append(text)
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def command(section: Section) -> str:
+    """The command that runs the section's cells."""
+    cell = section.first.cell
+    methods = sorted({r.cell.method for r in section.records})
+    words = ["python", "-m", "uqbench", "run", "--dataset", cell.dataset, "--backbone", cell.backbone]
+    words += ["--method", *methods, "--task", cell.task, "--seed", str(cell.seed)]
+    words += ["--train-size", f"{cell.train_size:g}", "--device", cell.device]
+    return " ".join(shlex.quote(" ".join(word.split())) for word in words)
+
+
+def reproduction(sections: Sequence[Section], records: Sequence[Record]) -> str:
+    """Commands, versions, what was random."""
+    commands = "\n".join(command(s) for s in sections)
+    seeds = ", ".join(str(s) for s in sorted({r.cell.seed for r in records}))
+    versions: dict[str, set[str]] = {}
+    for record in records:
+        for package, version in record.software.items():
+            versions.setdefault(package, set()).add(version)
+    software = ", ".join(f"{escape(p)} {escape(' or '.join(sorted(v)))}" for p, v in sorted(versions.items()))
+    created = sorted(r.created for r in records)
+    return (
+        f"Records made from {escape(created[0])} to {escape(created[-1])} with {software}. A dataset given by its "
+        "file goes by the file's name here; give its path.\n\n"
+        f"```\n{commands}\n```\n\n"
+        f"Random: the split and every fit, from the seed ({seeds}) and the number of the fold; score intervals "
+        f"({RESAMPLES:,} resamples) and comparisons, both from seed {BOOTSTRAP_SEED}. "
+        "`python -m uqbench report RECORDS` writes this page again from the records and their raw predictions, with "
+        "no model run. It recomputes the values of all scores; intervals of single scores and the attainable "
+        "correlation are the record's.\n"
+    )
+
+
+def machines(records: Sequence[Record]) -> str:
+    """The machines that times were measured on, and whether a GPU was among them."""
+    found: dict[str, Record] = {}
+    for record in records:
+        found.setdefault(record.machine_class, record)
+    rows = []
+    for name, record in sorted(found.items()):
+        about = record.machine
+        pools = "; ".join(
+            f"{p.get('library')} {p.get('version')}, {p.get('threads')} threads"
+            for p in about.get("thread_pools", [])
+        )
+        gpu = about.get("gpu") or {}
+        memory = about.get("memory_bytes")
+        rows.append(
+            [
+                escape(name),
+                escape(str(about.get("system", NONE))),
+                NONE if memory is None else number(memory / 1e9),
+                escape(pools) or NONE,
+                escape(" ".join(map(str, gpu.values()))) or NONE,
+                str(sum(r.machine_class == name for r in records)),
+            ]
+        )
+    header = ["machine class", "system", "memory (GB)", "thread pools", "GPU", "records"]
+    text = table(header, rows, text_columns=5)
+    return text if any(r.cell.device != "cpu" for r in records) else text + "\nGPU: no record.\n"
+
+
+def _hash(text: str) -> str:
+    return escape(text[:16])

@@ -1,0 +1,103 @@
+"""Figure: relative interval score against cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from uqbench.report.ranking import Standing, common_machine, cost_ratio, time_counts
+from uqbench.report.styles import Standings, Style, method_handles, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+
+def draw_cost(standings: Standings, styles: Mapping[str, Style]) -> Figure | None:
+    """Relative interval score against the cost ratio; lower left is better."""
+    shown = {
+        kind: [s for s in own if s.relative and cost_ratio(s.row) is not None]
+        for kind, own in standings.items()
+    }
+    shown = {kind: own for kind, own in shown.items() if own}
+    if not shown:
+        return None
+    figure = new_figure(9.0, 3.4)
+    axes = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axis, (kind, own) in zip(axes, shown.items(), strict=True):
+        _cost_panel(axis, own, styles)
+        axis.set(title=kind, xlabel="cost of a prediction / bare potential")
+    axes[0].set_ylabel("interval score / calibrated constant")
+    every = [s for own in shown.values() for s in own]
+    handles = method_handles(
+        [s.row.record.cell.method for s in every], styles, with_markers=True
+    ) + _cost_handles(every)
+    figure.legend(handles=handles, loc="outside right upper", frameon=False)
+    return figure
+
+
+def _cost_panel(axis: Axes, own: Sequence[Standing], styles: Mapping[str, Style]) -> None:
+    machine = common_machine([s.row for s in own])
+    axis.set(xscale="log", yscale="log")
+    axis.axhline(1.0, color="0.6", linewidth=0.8, zorder=0)
+    for standing in own:
+        score, cost, style = (
+            standing.relative,
+            cost_ratio(standing.row),
+            styles[standing.row.record.cell.method],
+        )
+        if score is None or cost is None:
+            continue
+        strength = 1.0 if time_counts(standing.row, machine) else 0.5
+        if score.low is not None and score.high is not None:
+            axis.plot([cost, cost], [score.low, score.high], color=style.colour, linewidth=0.7, alpha=0.5)
+        filled = standing.row.variant == "calibrated"
+        axis.plot(
+            [cost],
+            [score.value],
+            marker=style.marker,
+            color=style.colour,
+            markerfacecolor=style.colour if filled else "white",
+            alpha=strength,
+            linestyle="",
+            zorder=3,
+        )
+    front = sorted(
+        (cost_ratio(s.row) or 0.0, s.relative.value) for s in own if s.pareto and s.relative is not None
+    )
+    if front:
+        x, y = np.array(front).T
+        axis.step(x, y, where="post", color="0.3", linewidth=0.9, linestyle="--", zorder=1)
+    axis.margins(0.12, 0.08)
+    _plain_ticks(axis)
+
+
+def _plain_ticks(axis: Axes) -> None:
+    """0.5, 1, 2 in place of powers of ten, for ratios that span little more than one."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    for direction in (axis.xaxis, axis.yaxis):
+        low, high = direction.get_view_interval()
+        steps = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 20.0 * low else (1.0, 2.0, 5.0)
+        direction.set_major_locator(LogLocator(subs=steps if high < 300.0 * low else (1.0,)))
+        direction.set_major_formatter(StrMethodFormatter("{x:g}"))
+        direction.set_minor_formatter(NullFormatter())
+
+
+def _cost_handles(standings: Sequence[Standing]) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
+    machine = common_machine([s.row for s in standings])
+    points: dict[str, Any] = {"color": "0.2", "linestyle": "", "marker": "o"}
+    handles = [
+        Line2D([], [], markerfacecolor="white", label="raw (open)", **points),
+        Line2D([], [], label="calibrated (filled)", **points),
+    ]
+    if any(s.pareto for s in standings):
+        handles.append(Line2D([], [], color="0.3", linestyle="--", linewidth=0.9, label="Pareto front"))
+    if not all(time_counts(s.row, machine) for s in standings):
+        handles.append(Line2D([], [], alpha=0.4, label="faint: time not ranked", **points))
+    return handles

@@ -1,0 +1,175 @@
+"""Who is better, and who cannot be told apart: one paired cluster bootstrap for all rows of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from uqbench.api import Array
+from uqbench.report.evidence import Row
+from uqbench.scores.bootstrap import LEAST_CLUSTERS, Score, percentile_score, ratio
+from uqbench.scores.comparison import BLOCK_NUMBERS, PAIRED_RESAMPLES, holm
+from uqbench.suite.scoring import BOOTSTRAP_SEED
+
+FAMILY_ERROR = 0.05
+BASELINE = "constant"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row's place; rows of one rank tie (tied_ranks).
+
+    rank is None where nothing can be compared. relative: interval score over that of the calibrated baseline,
+    with its paired interval. pareto: no other row of known cost is both tighter and cheaper.
+    """
+
+    row: Row
+    rank: int | None
+    relative: Score | None
+    pareto: bool = False
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Rows of one table, best interval score first, those without one last.
+
+    has_baseline: whether calibrated `constant` is among them. n_clusters: of the sample; under 10 there are
+    no ranks and no intervals. strangers: rows scored on other observations than the rest.
+    """
+
+    standings: list[Standing]
+    has_baseline: bool
+    n_clusters: int
+    strangers: list[Row]
+
+
+def rank_rows(rows: Sequence[Row]) -> Ranking:
+    """Order the rows (at least one) of one part and kind by interval score at 95 %, and rank them.
+
+    All pairs are compared by the bootstrap difference of mean interval scores, clusters resampled alike for
+    all rows; Holm's adjustment over all pairs of the table, family-wise error 5 %. Deterministic.
+    """
+    baseline = next((r for r in rows if r.sums is not None and _is_baseline(r)), None)
+    common = Counter(r.sample for r in rows).most_common(1)[0][0]
+    sample = baseline.sample if baseline else common
+    paired = [r for r in rows if r.sample == sample and r.sums is not None]
+    unpaired = [r for r in rows if r.sample == sample and r.sums is None]
+    strangers = [r for r in rows if r.sample != sample]
+    paired.sort(key=lambda r: (_mean_score(r), *_name(r)))
+    n_clusters = len(next(r for r in rows if r.sample == sample).counts)
+    standings = _standings(paired, baseline, n_clusters)
+    standings += [Standing(row, None, None) for row in sorted(unpaired, key=_name)]
+    return Ranking(standings, baseline is not None, n_clusters, strangers)
+
+
+def _standings(paired: list[Row], baseline: Row | None, n_clusters: int) -> list[Standing]:
+    if not paired:
+        return []
+    sums = np.stack([r.sums for r in paired if r.sums is not None], axis=1)
+    enough = n_clusters >= LEAST_CLUSTERS
+    draws = resampled_means(sums, paired[0].counts, enough)
+    ranks: list[int | None] = list(tied_ranks(draws)) if enough else [None] * len(paired)
+    relative: list[Score | None] = [None] * len(paired)
+    if baseline is not None:
+        bottom = draws[:, next(i for i, r in enumerate(paired) if r is baseline)]
+        relative = [percentile_score(ratio(column, bottom)) for column in draws.T]
+    return _mark_pareto([Standing(*entry) for entry in zip(paired, ranks, relative, strict=True)])
+
+
+def resampled_means(sums: Array, counts: Array, resample: bool = True) -> Array:
+    """Mean scores on the sample (row 0) and on resamples of its clusters, (1 + n_resamples, n_rows).
+
+    sums: (n_clusters, n_rows), scores summed over clusters. counts: (n_clusters,). 20,000 resamples, and more
+    where there are so many pairs that no p-value would survive Holm's adjustment.
+    """
+    n_clusters, n_rows = sums.shape
+    table = np.column_stack([sums, counts])
+    pairs = n_rows * (n_rows - 1) // 2
+    n_resamples = max(PAIRED_RESAMPLES, round(5.0 / FAMILY_ERROR) * pairs) if resample else 0
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    step = max(1, BLOCK_NUMBERS // n_clusters)
+    totals = [table.sum(axis=0, keepdims=True)]
+    for first in range(0, n_resamples, step):
+        size = min(step, n_resamples - first)
+        drawn = rng.integers(n_clusters, size=(size, n_clusters)) + n_clusters * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * n_clusters).reshape(size, n_clusters)
+        totals.append(times.astype(np.float64) @ table)
+    total = np.concatenate(totals)
+    return total[:, :-1] / total[:, -1:]
+
+
+def tied_ranks(draws: Array) -> list[int]:
+    """Ranks of columns of draws (1 + n_resamples, n_rows) that are in order of their values (lower is better).
+
+    Going down, a row shares the rank of the group above it unless it is significantly worse than the first row
+    of that group; then it is the first of a new group, ranked by its place. Significant: Holm's adjustment of
+    the two-sided p-values of all pairs is below 5 %.
+    """
+    n_rows = draws.shape[1]
+    pairs = list(combinations(range(n_rows), 2))
+    p_values = np.empty(len(pairs))
+    for number, (i, j) in enumerate(pairs):
+        difference = draws[1:, i] - draws[1:, j]
+        # Equal columns may differ by rounding, which must not be taken for a difference.
+        difference[np.abs(difference) <= 1e-12 * np.abs(draws[1:, i])] = 0.0
+        beyond = min(np.count_nonzero(difference <= 0.0), np.count_nonzero(difference >= 0.0))
+        p_values[number] = min(1.0, 2.0 * (1.0 + beyond) / len(draws))
+    adjusted = dict(zip(pairs, holm(p_values), strict=True)) if pairs else {}
+    ranks, first = [1], 0
+    for place in range(1, n_rows):
+        if adjusted[first, place] < FAMILY_ERROR:
+            first = place
+        ranks.append(first + 1)
+    return ranks
+
+
+def cost_ratio(row: Row) -> float | None:
+    """Prediction time over the bare potential's, where it was measured."""
+    return row.record.cost.get("predict", {}).get("ratio_to_bare")
+
+
+def common_machine(rows: Sequence[Row]) -> str:
+    """The machine class of most of the rows (at least one), the one within which times are ranked."""
+    counts = Counter(r.record.machine_class for r in rows)
+    return min(counts, key=lambda name: (-counts[name], name))
+
+
+def time_counts(row: Row, machine: str) -> bool:
+    """Whether a row's times are ranked: measured on this machine class, with nothing else running."""
+    record = row.record
+    return (
+        cost_ratio(row) is not None and not record.cost.get("contended") and record.machine_class == machine
+    )
+
+
+def _mark_pareto(standings: list[Standing]) -> list[Standing]:
+    machine = common_machine([s.row for s in standings])
+    places = [
+        (s.relative.value, cost_ratio(s.row) or np.inf)
+        if s.relative and time_counts(s.row, machine)
+        else None
+        for s in standings
+    ]
+
+    def best(place: tuple[float, float] | None) -> bool:
+        return place is not None and not any(
+            p is not None and p != place and p[0] <= place[0] and p[1] <= place[1] for p in places
+        )
+
+    return [replace(s, pareto=best(place)) for s, place in zip(standings, places, strict=True)]
+
+
+def _is_baseline(row: Row) -> bool:
+    return row.variant == "calibrated" and row.record.cell.method == BASELINE
+
+
+def _mean_score(row: Row) -> float:
+    return float(np.sum(row.sums) / row.counts.sum()) if row.sums is not None else np.inf
+
+
+def _name(row: Row) -> tuple[str, str]:
+    return row.record.cell.method, row.variant

@@ -1,0 +1,99 @@
+"""How a method looks in every figure: a colour, marker and line style by its name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uqbench.report.ranking import Standing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+Standings = Mapping[str, Sequence[Standing]]
+"""Rows by kind, as figures take them."""
+
+# Okabe & Ito's palette, distinct to colour-blind readers, with grey for its yellow, which is faint on white.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+# The first for which the methods that come with uqbench differ in colour, and `constant` is grey.
+_SALT = 221
+Dashes = tuple[float, tuple[float, ...]]
+_LINES: tuple[Dashes, ...] = (
+    (0, ()),
+    (0, (5.0, 1.5)),
+    (0, (1.2, 1.2)),
+    (0, (5.0, 1.5, 1.2, 1.5)),
+    (0, (9.0, 2.0)),
+    (0, (3.0, 1.0, 1.0, 1.0, 1.0, 1.0)),
+    (0, (2.5, 2.5)),
+    (0, (7.0, 1.5, 1.2, 1.5, 1.2, 1.5)),
+)
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colour, marker and line style."""
+
+    colour: str
+    marker: str
+    line: Dashes
+
+    @property
+    def gaps(self) -> float:
+        """Share of the line that is not drawn; those with more go on top, so that equal curves are all seen."""
+        lengths = self.line[1]
+        return sum(lengths[1::2]) / sum(lengths) if lengths else 0.0
+
+
+def make_styles(methods: Iterable[str]) -> Mapping[str, Style]:
+    """A style for each method, from its name alone unless another has taken it: up to 8 have colours of their own.
+
+    All three together differ between any 64.
+    """
+    taken: set[int] = set()
+    styles = {}
+    for name in sorted(set(methods)):
+        slot = int(hashlib.sha256(f"{_SALT}:{name}".encode()).hexdigest(), 16) % len(_COLOURS)
+        turn = len(taken) // len(_COLOURS)
+        while slot + turn * len(_COLOURS) in taken:
+            slot = (slot + 1) % len(_COLOURS)
+        taken.add(slot + turn * len(_COLOURS))
+        other = (slot + turn) % len(_MARKERS)
+        styles[name] = Style(_COLOURS[slot], _MARKERS[other], _LINES[(slot + 3 * turn) % len(_LINES)])
+    return styles
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, inches. Not through pyplot: no backend is chosen and no figure is kept alive."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def method_handles(
+    methods: Iterable[str], styles: Mapping[str, Style], *, with_markers: bool
+) -> list[Line2D]:
+    """Legend entries of methods, in order of their names."""
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D(
+            [],
+            [],
+            color=styles[name].colour,
+            linestyle="" if with_markers else styles[name].line,
+            marker=styles[name].marker if with_markers else "",
+            label=short_name(name),
+        )
+        for name in sorted(set(methods))
+    ]
+
+
+def short_name(name: str) -> str:
+    """At most 34 characters, with no mathematics in it."""
+    text = name if len(name) <= 34 else f"{name[:33]}…"
+    return text.replace("$", r"\$")

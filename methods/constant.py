@@ -1,7 +1,7 @@
 """The baseline: every prediction of a kind has the same error bar, the RMSE of the training rows.
 
 Any method worth its cost has a lower interval score than this one after calibration.
-Cost: the ridge fit alone; predictions cost what the bare potential costs.
+Cost: the ridge fit alone; predictions go through the design rows, as those of all linear methods.
 Limits: says nothing of which prediction to trust.
 """
 

@@ -34,9 +34,10 @@ def stopwatch(synchronise: Callable[[], None] | None = None) -> Iterator[Elapsed
 
 @dataclass(frozen=True)
 class Repeats:
-    """Wall seconds of repeated runs."""
+    """Seconds of repeated runs: wall clock, and the median of processor time."""
 
     seconds: tuple[float, ...]
+    cpu_median: float
 
     @property
     def median(self) -> float:
@@ -62,7 +63,7 @@ def interleaved(
     """
     for action in actions.values():
         action()
-    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    runs: dict[str, list[Elapsed]] = {name: [] for name in actions}
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -73,8 +74,11 @@ def interleaved(
             for name, action in actions.items():
                 with stopwatch(synchronise) as elapsed:
                     action()
-                seconds[name].append(elapsed.wall)
+                runs[name].append(elapsed)
     finally:
         if enabled:
             gc.enable()
-    return {name: Repeats(tuple(values)) for name, values in seconds.items()}
+    return {
+        name: Repeats(tuple(e.wall for e in values), float(np.median([e.cpu for e in values])))
+        for name, values in runs.items()
+    }

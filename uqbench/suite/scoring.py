@@ -76,6 +76,17 @@ def fit_calibrations(table: RawTable) -> dict[int, Calibration]:
     return found
 
 
+def calibrate_all(tables: Mapping[str, RawTable]) -> dict[str, tuple[dict[int, Calibration], str]]:
+    """Calibrations by kind and fold, and where there is none, why."""
+    found = {}
+    for kind, table in tables.items():
+        try:
+            found[kind] = (fit_calibrations(table), "")
+        except UqbenchError as error:
+            found[kind] = ({}, str(error))
+    return found
+
+
 def calibrated_variant(table: RawTable, part: str, calibrations: Mapping[int, Calibration]) -> Variant:
     """Every fold's predictions after that fold's calibration; a level that a fold cannot attain is left out."""
     chosen = table.scored & (table.part == PARTS.index(part))
@@ -119,9 +130,10 @@ def score_tables(tables: Mapping[str, RawTable]) -> dict[str, Any]:
     calibration: kind -> fold -> a, c, factors. symmetry: kind -> observables and how many symmetry makes zero.
     """
     found: dict[str, Any] = {"scores": {}, "reasons": {}, "groups": {}, "calibration": {}, "symmetry": {}}
+    every = calibrate_all(tables)
     for kind, table in tables.items():
         found["symmetry"][kind] = {"n": len(table.scored), "zero": int((~table.scored).sum())}
-        calibrations, failure = _try_calibration(table)
+        calibrations, failure = every[kind]
         found["calibration"][kind] = {
             str(fold): {
                 key: {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
@@ -148,13 +160,6 @@ def score_tables(tables: Mapping[str, RawTable]) -> dict[str, Any]:
                 _put(found["reasons"], (name, part, kind), reasons)
                 _put(found["groups"], (name, part, kind), _by_config_type(variant, table.config_types))
     return found
-
-
-def _try_calibration(table: RawTable) -> tuple[dict[int, Calibration], str]:
-    try:
-        return fit_calibrations(table), ""
-    except UqbenchError as error:
-        return {}, str(error)
 
 
 def _scores(variant: Variant) -> tuple[dict[str, Any], dict[str, str]]:

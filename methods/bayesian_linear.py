@@ -49,4 +49,4 @@ class BayesianLinear(LinearMethod):
             k: problem.scales[k] / float(np.sqrt(a))
             for k, a in zip(ridge.kinds, ridge.noise_precision, strict=True)
         }
-        return Gaussian(ridge.mean, ridge.whitener, noise if self.noise else {}, ridge.facts)
+        return Gaussian(ridge.mean, ridge.whitener, noise if self.noise else {}, ridge.facts, ridge.device)

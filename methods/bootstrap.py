@@ -36,4 +36,4 @@ class Bootstrap(LinearMethod):
     def fit(self, problem: LinearProblem, rng: Generator) -> Samples:
         """Two passes over the rows."""
         ridge = fit_ridge(problem)
-        return Samples(cluster_bootstrap(problem, ridge, self.members, rng), ridge.facts)
+        return Samples(cluster_bootstrap(problem, ridge, self.members, rng), ridge.facts, ridge.device)

@@ -50,4 +50,4 @@ class CommitteeSubset(LinearMethod):
             members = feature_subsets(normal, ridge, self.members, self.share, rng)
         else:
             members = cluster_subsets(problem, ridge, self.members, self.share, rng)
-        return Samples(members, ridge.facts)
+        return Samples(members, ridge.facts, ridge.device)

@@ -27,4 +27,4 @@ class Constant(LinearMethod):
         noise: dict[Kind, float] = {
             k: float(rms) * problem.scales[k] for k, rms in zip(ridge.kinds, ridge.residual_rms, strict=True)
         }
-        return Gaussian(ridge.mean, np.zeros((problem.n_features, 0)), noise, ridge.facts)
+        return Gaussian(ridge.mean, np.zeros((problem.n_features, 0)), noise, ridge.facts, ridge.device)

@@ -54,7 +54,7 @@ class Llpr(LinearMethod):
         quantile = float(ndtri(0.5 * (1.0 + LEVEL)))
         facts = ridge.facts | {"regulariser": float(tried[best])} | {f"scale_{k}": s for k, s in std.items()}
         scale: dict[Kind, float] = {k: quantile * s for k, s in std.items()}
-        return ScaledWidth(ridge.mean, factor, scale, {}, LEVEL, facts)
+        return ScaledWidth(ridge.mean, factor, scale, {}, LEVEL, facts, ridge.device)
 
 
 def _most_likely(left_out: LeftOut, tried: Array) -> tuple[int, dict[Kind, float]]:
@@ -64,6 +64,11 @@ def _most_likely(left_out: LeftOut, tried: Array) -> tuple[int, dict[Kind, float
     log_v: dict[Kind, Array] = {}
     ratio: dict[Kind, Array] = {}
     for fold, kind, rows, error in left_out.held_out():
+        # A row of zeros predicts zero whatever the coefficients: it has no error bar, and its likelihood is void.
+        moved = rows.any(axis=1)
+        if not moved.any():
+            continue
+        rows, error = rows[moved], error[moved]
         squares = ((rows / scale) @ left_out.eigenvectors[fold]) ** 2
         v = squares @ (1.0 / (left_out.eigenvalues[fold][:, None] + tried))
         count[kind] = count.get(kind, 0) + len(error)

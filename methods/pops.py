@@ -28,6 +28,7 @@ from uqbench.linear.box import Box
 from uqbench.linear.corrections import PointwiseCorrections
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.hull import Hull
+from uqbench.linear.sampled_box import BoxDraws, SampledBox
 
 FEWEST_SAMPLES, MOST_SAMPLES = 100, 10_000
 
@@ -61,4 +62,5 @@ class Pops(LinearMethod):
         box = Box.around(corrections, self.percentile)
         if self.bounds == "exact":
             return box
-        return box.sampled(min(max(len(corrections), FEWEST_SAMPLES), MOST_SAMPLES), rng)
+        n = min(max(len(corrections), FEWEST_SAMPLES), MOST_SAMPLES)
+        return SampledBox.of(box, BoxDraws(box.low, box.high, n, "uniform", int(rng.integers(2**63))))

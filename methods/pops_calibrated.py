@@ -24,7 +24,6 @@ from uqbench.linear.corrections import LEVERAGE_FLOOR
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.folds import LeftOut, leave_folds_out
 from uqbench.linear.normalised import normalised_moments
-from uqbench.linear.posteriors import squared_norms
 from uqbench.linear.scaled_width import ScaledWidth, fit_width
 
 LEVEL = 0.95
@@ -58,7 +57,9 @@ class PopsCalibrated(LinearMethod):
         facts = (
             ridge.facts | {f"a_{k}": a for k, a in scale.items()} | {f"c_{k}": c for k, c in additive.items()}
         )
-        return ScaledWidth(ridge.mean, ridge.whitener @ _root(moments[-1]), scale, additive, LEVEL, facts)
+        return ScaledWidth(
+            ridge.mean, ridge.whitener @ _root(moments[-1]), scale, additive, LEVEL, facts, ridge.device
+        )
 
 
 def _root(moment: Array) -> Array:
@@ -69,9 +70,11 @@ def _root(moment: Array) -> Array:
 
 def _held_out(left_out: LeftOut, factors: list[Array]) -> dict[Kind, tuple[Array, Array]]:
     """|error| and shape of every row under the fit that has not seen it, by kind."""
+    arrays = left_out.ridge.arrays
     errors: dict[Kind, list[Array]] = {}
     shapes: dict[Kind, list[Array]] = {}
     for fold, kind, rows, error in left_out.held_out():
         errors.setdefault(kind, []).append(np.abs(error))
-        shapes.setdefault(kind, []).append(np.sqrt(squared_norms(rows @ factors[fold])))
+        shape = np.sqrt(arrays.squared_norms(arrays.put(rows) @ arrays.put(factors[fold])))
+        shapes.setdefault(kind, []).append(shape)
     return {k: (np.concatenate(errors[k]), np.concatenate(shapes[k])) for k in errors}

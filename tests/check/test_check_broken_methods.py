@@ -44,7 +44,7 @@ class Tampered(Gaussian):
 def with_prediction(change):
     def fit(self, problem, rng):
         sound = ridge_posterior(problem)
-        return Tampered(sound.mean, sound.factor, sound.noise, sound.facts, change)
+        return Tampered(sound.mean, sound.factor, sound.noise, sound.facts, change=change)
 
     return with_fit(fit)
 

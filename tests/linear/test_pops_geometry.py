@@ -9,10 +9,12 @@ from popsregression import POPSRegression
 from scipy.optimize import linprog
 
 from uqbench.linear import corrections as corrections_module
+from uqbench.linear.arrays import Arrays
 from uqbench.linear.box import Box, _range
 from uqbench.linear.corrections import PointwiseCorrections
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.hull import Hull
+from uqbench.linear.sampled_box import BoxDraws, SampledBox
 from uqbench_methods.pops import Pops
 
 
@@ -88,7 +90,8 @@ def test_sampled_bounds_lie_within_the_exact_ones_and_approach_them(misspecified
     rows, _ = rows_in_order(corrections)
     exact = Box.around(corrections, 0.0)
     few, many = (
-        exact.sampled(n, np.random.default_rng(0)).predict_rows(rows, "forces") for n in (100, 10_000)
+        SampledBox.of(exact, BoxDraws(exact.low, exact.high, n, "uniform", 0)).predict_rows(rows, "forces")
+        for n in (100, 10_000)
     )
     outer = exact.predict_rows(rows, "forces")
     assert (few.upper <= outer.upper + 1e-12).all()
@@ -119,7 +122,7 @@ def test_box_holds_every_correction_unless_clipped(misspecified):
 @pytest.mark.parametrize("percentile", [0.0, 0.7, 12.5, 49.0])
 def test_streamed_percentiles_equal_numpy(percentile):
     values = np.random.default_rng(2).standard_normal((501, 3)) ** 3
-    low, high = _range(iter(np.array_split(values, 7)), len(values), percentile)
+    low, high = _range(iter(np.array_split(values, 7)), Arrays(), len(values), percentile)
     np.testing.assert_allclose(low, np.percentile(values, percentile, axis=0), rtol=1e-12)
     np.testing.assert_allclose(high, np.percentile(values, 100 - percentile, axis=0), rtol=1e-12)
 

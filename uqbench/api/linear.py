@@ -44,7 +44,8 @@ class LinearProblem:
     """A linear regression too large to hold: blocks of rows, read as often as needed.
 
     n_features: P. counts: rows of each kind present. scales: σ_k, the unit in which residuals of a kind are
-    weighed (eV/atom, eV/Å, eV/Å³). clusters: (n_clusters,) the cluster numbers present.
+    weighed (eV/atom, eV/Å, eV/Å³). clusters: (n_clusters,) the cluster numbers present. device: where row work is
+    to be done, "cpu" or "cuda" (see uqbench.linear.arrays); blocks themselves are NumPy arrays.
     """
 
     n_features: int
@@ -52,6 +53,7 @@ class LinearProblem:
     scales: Mapping[Kind, float]
     clusters: NDArray[np.int32]
     read: Callable[[], Iterator[RowBlock]]
+    device: str = "cpu"
 
     def blocks(self) -> Iterator[RowBlock]:
         """A fresh pass over the rows; nothing of the size of all rows is ever in memory."""

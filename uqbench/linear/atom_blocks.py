@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqbench.api import Array, Kind, LinearProblem, RowBlock
+from uqbench.errors import UqbenchError
+from uqbench.linear.arrays import Device
 from uqbench.linear.corrections import LEVERAGE_FLOOR
 from uqbench.linear.ridge import Ridge
 
@@ -32,43 +34,55 @@ class AtomBlockCorrections:
 
     @classmethod
     def of(cls, problem: LinearProblem, ridge: Ridge, trim: float) -> AtomBlockCorrections:
-        """Two passes over the rows: mean leverages, then the `trim` quantile of the costs of each kind."""
+        """Two passes over the rows: mean leverages, then the `trim` quantile of the costs of each kind.
+
+        Raises UqbenchError if there are neither energies nor forces.
+        """
         floor = ridge.leverage_floor(LEVERAGE_FLOOR)
         costs: dict[Kind, list[Array]] = {}
         everything = cls(problem, ridge, floor, {}, 0)
         for kind, _, cost in everything._solved():
             costs.setdefault(kind, []).append(cost)
+        if not costs:
+            raise UqbenchError(
+                "corrections of atoms need energies or forces to train on; found only stresses: use another method."
+            )
         pooled: dict[Kind, Array] = {k: np.concatenate(parts) for k, parts in costs.items()}
         most: dict[Kind, float] = {k: float(np.quantile(values, trim)) for k, values in pooled.items()}
         return cls(problem, ridge, floor, most, sum(int((v <= most[k]).sum()) for k, v in pooled.items()))
 
-    def whitened(self) -> Iterator[Array]:
+    def whitened(self) -> Iterator[Device]:
         """Blocks (b, P) of Δw."""
         for kind, change, cost in self._solved():
-            yield change[cost <= self.most[kind]]
+            yield self.ridge.arrays.take(change, np.flatnonzero(cost <= self.most[kind]))
 
     @property
     def moment(self) -> Array:
         """Σ Δw Δwᵀ, (P, P); one pass."""
-        return sum((w.T @ w for w in self.whitened()), np.zeros_like(self.ridge.eigenvectors))
+        p = len(self.ridge.mean)
+        return self.ridge.arrays.get(sum((w.T @ w for w in self.whitened()), self.ridge.arrays.zeros(p, p)))
 
     def __len__(self) -> int:
         return self.count
 
-    def _solved(self) -> Iterator[tuple[Kind, Array, Array]]:
+    def _solved(self) -> Iterator[tuple[Kind, Device, Array]]:
         """Kind, corrections (b, P) and their costs (b,)."""
+        arrays = self.ridge.arrays
+        xp = arrays.xp
         for block in self.problem.blocks():
             z = self.ridge.whiten(block.rows)
             residual = block.labels - block.rows @ self.ridge.mean
             for kind, part in block.parts():
-                if kind not in KINDS_USED:
+                if (
+                    kind not in KINDS_USED or not self.floor[kind]
+                ):  # no floor: no row of the kind can be moved
                     continue
                 for index in _same_atom(block, part):
-                    rows, e = z[index], residual[index]
-                    gram = rows @ rows.transpose(0, 2, 1) + self.floor[kind] * np.eye(index.shape[1])
-                    solved = np.linalg.solve(gram, e[..., None])[..., 0]
-                    change = np.einsum("bkp,bk->bp", rows, solved)
-                    yield kind, change, np.einsum("bk,bk->b", e, solved)
+                    rows, e = arrays.take(z, index), arrays.put(residual[index])[..., None]
+                    transposed = xp.matrix_transpose(rows)
+                    floor = arrays.put(self.floor[kind] * np.eye(index.shape[1]))
+                    solved = xp.linalg.solve(rows @ transposed + floor, e)
+                    yield kind, (transposed @ solved)[..., 0], arrays.get(xp.sum(e * solved, axis=(1, 2)))
 
 
 def _same_atom(block: RowBlock, part: slice) -> Iterator[NDArray[np.int64]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from uqbench.api import Array, LinearProblem, RowBlock
-from uqbench.linear.posteriors import squared_norms
+from uqbench.api import Array, Kind, LinearProblem, RowBlock
+from uqbench.linear.arrays import Device
 from uqbench.linear.ridge import Ridge
 
 LEVERAGE_FLOOR = 1e-4
@@ -32,8 +32,8 @@ class Corrections(Protocol):
         """Σ Δw Δwᵀ, (P, P)."""
         ...
 
-    def whitened(self) -> Iterator[Array]:
-        """Blocks (b, P) of Δw; n × P numbers never stand in memory."""
+    def whitened(self) -> Iterator[Device]:
+        """Blocks (b, P) of Δw on the ridge's device; n × P numbers never stand in memory."""
         ...
 
     def __len__(self) -> int:
@@ -54,32 +54,36 @@ class PointwiseCorrections:
     moment: Array
 
     @classmethod
-    def of(cls, problem: LinearProblem, ridge: Ridge) -> PointwiseCorrections:
-        """One pass over the rows."""
-        floor = ridge.leverage_floor(LEVERAGE_FLOOR)
+    def of(
+        cls, problem: LinearProblem, ridge: Ridge, floor: Mapping[Kind, float] | None = None
+    ) -> PointwiseCorrections:
+        """One pass over the rows. floor: least xᵀSx of each kind; 1e-4 of its mean unless given."""
+        if floor is None:
+            floor = ridge.leverage_floor(LEVERAGE_FLOOR)
         p = problem.n_features
-        steps, moment = [], np.zeros((p, p))
+        arrays = ridge.arrays
+        steps, moment = [], arrays.zeros(p, p)
         for block in problem.blocks():
             z = ridge.whiten(block.rows)
-            leverage = squared_norms(z)
+            leverage = arrays.squared_norms(z)
             for kind, part in block.parts():
                 np.maximum(leverage[part], floor[kind], out=leverage[part])
             residual = block.labels - block.rows @ ridge.mean
             step = np.divide(residual, leverage, out=np.zeros_like(residual), where=leverage > 0)
-            z *= step[:, None]
+            z *= arrays.put(step)[:, None]
             moment += z.T @ z
             steps.append(step)
-        return cls(problem, ridge, tuple(steps), moment)
+        return cls(problem, ridge, tuple(steps), arrays.get(moment))
 
     def blocks(self) -> Iterator[tuple[RowBlock, Array]]:
         """The training rows again, with their e_n/h_n."""
         return zip(self.problem.blocks(), self.steps, strict=True)
 
-    def whitened(self) -> Iterator[Array]:
+    def whitened(self) -> Iterator[Device]:
         """Blocks (b, P) of Δw = (e_n/h_n) z_n."""
         for block, step in self.blocks():
             z = self.ridge.whiten(block.rows)
-            z *= step[:, None]
+            z *= self.ridge.arrays.put(step)[:, None]
             yield z
 
     def __len__(self) -> int:

@@ -74,6 +74,7 @@ def maximise_evidence(normal: NormalEquations) -> Ridge:
         solver="normal equations",
         iterations=iterations,
         converged=converged,
+        device=normal.device,
     )
 
 

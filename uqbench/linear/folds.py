@@ -68,16 +68,19 @@ def leave_folds_out(problem: LinearProblem, ridge: Ridge, n_folds: int, rng: Gen
     rng.shuffle(fold_of)
     p = problem.n_features
     alpha = dict(zip(ridge.kinds, ridge.noise_precision, strict=True))
-    gram, moment = np.zeros((n_folds, p, p)), np.zeros((n_folds, p))
+    arrays = ridge.arrays
+    grams, moment = [arrays.zeros(p, p) for _ in range(n_folds)], np.zeros((n_folds, p))
     for block in problem.blocks():
         fold = fold_of[np.searchsorted(problem.clusters, block.cluster)]
         weight = np.sqrt(np.concatenate([np.full(s.stop - s.start, alpha[k]) for k, s in block.parts()]))
-        rows = block.rows * weight[:, None] / ridge.column_scale
+        rows = arrays.put(block.rows) * arrays.put(weight)[:, None] / arrays.put(ridge.column_scale)
         labels = block.labels * weight
         for f in range(n_folds):
-            mine = rows[fold == f]
-            gram[f] += mine.T @ mine
-            moment[f] += labels[fold == f] @ mine
+            here = np.flatnonzero(fold == f)
+            mine = arrays.take(rows, here)
+            grams[f] += mine.T @ mine
+            moment[f] += arrays.get(arrays.put(labels[here]) @ mine)
+    gram = np.stack([arrays.get(g) for g in grams])
     total_gram, total_moment = gram.sum(axis=0), moment.sum(axis=0)
     means, values, vectors = np.empty((n_folds, p)), np.empty((n_folds, p)), np.empty((n_folds, p, p))
     for f in range(n_folds):

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Array, Kind, ParameterPosterior, Prediction
+from uqbench.linear.arrays import Device
 from uqbench.linear.corrections import Corrections
-from uqbench.linear.posteriors import squared_norms
 
 CHUNK = 1024
 
@@ -39,23 +39,26 @@ class Hull(ParameterPosterior):
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
         """Bounds min and max of x·Δθ_n over n; std sqrt(xᵀΣx + xᵀSx), Σ the corrections' second moment."""
         z = self.corrections.ridge.whiten(rows)
-        std = np.sqrt(np.einsum("np,np->n", z @ self.moment, z) + squared_norms(z))
+        arrays = self.corrections.ridge.arrays
+        std = arrays.get(arrays.xp.vecdot(z @ arrays.put(self.moment), z) + arrays.xp.vecdot(z, z)) ** 0.5
         lower, upper = self._extremes(z)
         mean = rows @ self.mean
         return Prediction(mean, std, mean + lower, mean + upper, self.nominal)
 
-    def _extremes(self, z: Array) -> tuple[Array, Array]:
+    def _extremes(self, z: Device) -> tuple[Array, Array]:
         """Least and greatest z · Δw_n, (n,) each, the mean (no correction) included."""
-        lower, upper = np.zeros(len(z)), np.zeros(len(z))
+        arrays = self.corrections.ridge.arrays
+        xp = arrays.xp
+        lower, upper = arrays.zeros(len(z)), arrays.zeros(len(z))
         for block in self.corrections.whitened():
             for a in range(0, len(block), CHUNK):
                 part = block[a : a + CHUNK].T
                 for b in range(0, len(z), CHUNK):
                     rows = slice(b, b + CHUNK)
                     change = z[rows] @ part
-                    np.minimum(lower[rows], change.min(axis=1), out=lower[rows])
-                    np.maximum(upper[rows], change.max(axis=1), out=upper[rows])
-        return lower, upper
+                    lower[rows] = xp.minimum(lower[rows], xp.min(change, axis=1))
+                    upper[rows] = xp.maximum(upper[rows], xp.max(change, axis=1))
+        return arrays.get(lower), arrays.get(upper)
 
     def samples(self, n: int, rng: Generator) -> Array:
         """(n, P): a random subset of the corrections (with repeats only if n exceeds their number)."""
@@ -65,7 +68,8 @@ class Hull(ParameterPosterior):
         start = 0
         for block in self.corrections.whitened():
             here = np.flatnonzero((chosen >= start) & (chosen < start + len(block)))
-            picked[here] = block[chosen[here] - start]
+            ridge = self.corrections.ridge
+            picked[here] = ridge.arrays.get(ridge.arrays.take(block, chosen[here] - start))
             start += len(block)
         return self.mean + picked @ self.corrections.ridge.whitener.T
 

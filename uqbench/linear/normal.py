@@ -8,6 +8,7 @@ import numpy as np
 
 from uqbench.api import KINDS, Array, Kind, LinearProblem
 from uqbench.errors import UqbenchError
+from uqbench.linear.arrays import Arrays
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class NormalEquations:
     square: Array
     count: Array
     column_scale: Array
+    device: str
 
 
 def accumulate(problem: LinearProblem) -> NormalEquations:
@@ -35,19 +37,24 @@ def accumulate(problem: LinearProblem) -> NormalEquations:
     kinds: tuple[Kind, ...] = tuple(k for k in KINDS if problem.counts.get(k))
     where = {k: i for i, k in enumerate(kinds)}
     p = problem.n_features
-    gram, moment = np.zeros((len(kinds), p, p)), np.zeros((len(kinds), p))
+    arrays = Arrays(problem.device)
+    grams = [arrays.zeros(p, p) for _ in kinds]
+    moment = np.zeros((len(kinds), p))
     square, count = np.zeros(len(kinds)), np.zeros(len(kinds))
     for block in problem.blocks():
         for kind, part in block.parts():
-            i, rows, labels = where[kind], block.rows[part], block.labels[part]
-            gram[i] += rows.T @ rows
-            moment[i] += labels @ rows
+            i, rows, labels = where[kind], arrays.put(block.rows[part]), block.labels[part]
+            grams[i] += rows.T @ rows
+            moment[i] += arrays.get(arrays.put(labels) @ rows)
             square[i] += labels @ labels
             count[i] += len(labels)
+    gram = np.stack([arrays.get(g) for g in grams])
     if not (np.isfinite(gram).all() and np.isfinite(moment).all() and np.isfinite(square).all()):
         raise UqbenchError(
             "the design rows or labels hold a number that is not finite; check the backbone's rows."
         )
     rms = np.sqrt(np.einsum("kpp->p", gram) / count.sum())
     scale = np.where(rms > 0.0, rms, 1.0)
-    return NormalEquations(kinds, gram / np.outer(scale, scale), moment / scale, square, count, scale)
+    return NormalEquations(
+        kinds, gram / np.outer(scale, scale), moment / scale, square, count, scale, problem.device
+    )

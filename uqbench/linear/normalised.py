@@ -8,7 +8,6 @@ import numpy as np
 
 from uqbench.api import Array, Kind
 from uqbench.linear.folds import LeftOut
-from uqbench.linear.posteriors import squared_norms
 
 
 def normalised_moments(left_out: LeftOut, floor: Mapping[Kind, float]) -> Array:
@@ -21,18 +20,22 @@ def normalised_moments(left_out: LeftOut, floor: Mapping[Kind, float]) -> Array:
     k, p = left_out.n_folds, len(ridge.mean)
     alpha = dict(zip(ridge.kinds, ridge.noise_precision, strict=True))
     fits = [(left_out.whitener(f), left_out.means[f]) for f in range(k)] + [(ridge.whitener, ridge.mean)]
-    moments = np.zeros((k + 1, p, p))
+    fits = [(ridge.arrays.put(whitener), ridge.arrays.put(mean)) for whitener, mean in fits]
+    arrays = ridge.arrays
+    moments = [arrays.zeros(p, p) for _ in fits]
     for block in left_out.problem.blocks():
         fold = left_out.folds(block)
         precision, least = np.empty(len(fold)), np.empty(len(fold))
         for kind, part in block.parts():
             precision[part], least[part] = alpha[kind], floor[kind]
+        block_rows = arrays.put(block.rows)
         for f, (whitener, mean) in enumerate(fits):
-            seen = fold != f
-            rows = block.rows[seen]
+            seen = np.flatnonzero(fold != f)
+            rows = arrays.take(block_rows, seen)
             z = rows @ whitener
-            leverage = np.maximum(squared_norms(z), least[seen])
-            weight = precision[seen] * (block.labels[seen] - rows @ mean) ** 2
-            z *= np.sqrt(np.divide(weight, leverage, out=np.zeros_like(weight), where=leverage > 0))[:, None]
+            leverage = np.maximum(arrays.squared_norms(z), least[seen])
+            weight = precision[seen] * (block.labels[seen] - arrays.get(rows @ mean)) ** 2
+            share = np.divide(weight, leverage, out=np.zeros_like(weight), where=leverage > 0)
+            z *= arrays.put(np.sqrt(share))[:, None]
             moments[f] += z.T @ z
-    return moments
+    return np.stack([arrays.get(m) for m in moments])

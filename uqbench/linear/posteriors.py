@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Array, Kind, ParameterPosterior, Prediction
+from uqbench.linear.arrays import Arrays
 
 
 @dataclass(frozen=True)
@@ -16,18 +17,21 @@ class Gaussian(ParameterPosterior):
     """θ ~ N(mean, W Wᵀ), and independent noise a kind.
 
     mean: (P,). factor: W (P, r), r = 0 for a point estimate. noise: standard deviation of each kind in its
-    unit; a kind that is missing has none.
+    unit; a kind that is missing has none. device: where rows are predicted (see uqbench.linear.arrays).
     """
 
     mean: Array
     factor: Array
     noise: Mapping[Kind, float]
     facts: Mapping[str, float | str] = field(default_factory=dict)
+    device: str = "cpu"
 
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
         """Mean and standard deviation sqrt(xᵀ W Wᵀ x + noise²)."""
-        variance = squared_norms(rows @ self.factor) + self.noise.get(kind, 0.0) ** 2
-        return Prediction(rows @ self.mean, np.sqrt(variance))
+        arrays = Arrays(self.device)
+        x = arrays.put(rows)
+        variance = arrays.squared_norms(x @ arrays.put(self.factor)) + self.noise.get(kind, 0.0) ** 2
+        return Prediction(arrays.get(x @ arrays.put(self.mean)), np.sqrt(variance))
 
     def samples(self, n: int, rng: Generator) -> Array:
         """(n, P) draws of θ (without the noise, which is not a property of the potential)."""
@@ -38,11 +42,12 @@ class Gaussian(ParameterPosterior):
 class Samples(ParameterPosterior):
     """A committee of linear fits; predictions are the members' own.
 
-    members: (M, P). The mean is that of the members.
+    members: (M, P). The mean is that of the members. device: where rows are predicted.
     """
 
     members: Array
     facts: Mapping[str, float | str] = field(default_factory=dict)
+    device: str = "cpu"
 
     @property
     def mean(self) -> Array:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -51,14 +56,10 @@ class Samples(ParameterPosterior):
 
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
         """Mean and spread (ddof = 1) of the members; intervals follow from the samples."""
-        samples = self.members @ rows.T
+        arrays = Arrays(self.device)
+        samples = arrays.get(arrays.put(self.members) @ arrays.put(rows).T)
         return Prediction(samples.mean(axis=0), samples.std(axis=0, ddof=1), samples=samples)
 
     def samples(self, n: int, rng: Generator) -> Array:
         """(n, P) members, drawn without replacement as far as there are enough."""
         return self.members[rng.choice(len(self.members), n, replace=n > len(self.members))]
-
-
-def squared_norms(rows: Array) -> Array:
-    """(n,) squared norms of the rows (n, r)."""
-    return np.einsum("nr,nr->n", rows, rows)

@@ -65,16 +65,18 @@ def _block_equations(problem: LinearProblem, ridge: Ridge, rng: Generator) -> tu
     block_of = np.arange(len(problem.clusters)) % n_blocks
     rng.shuffle(block_of)
     alpha = dict(zip(ridge.kinds, ridge.noise_precision, strict=True))
-    gram, moment = np.zeros((n_blocks, p, p)), np.zeros((n_blocks, p))
+    arrays = ridge.arrays
+    gram, moment = arrays.zeros(n_blocks, p, p), arrays.zeros(n_blocks, p)
     for block in problem.blocks():
         owner = block_of[np.searchsorted(problem.clusters, block.cluster)]
+        scaled = arrays.put(block.rows) / arrays.put(ridge.column_scale)
         for kind, part in block.parts():
-            rows, labels = block.rows[part] / ridge.column_scale, block.labels[part]
+            rows, labels = scaled[part], arrays.put(block.labels[part])
             for start, stop in _runs(owner[part]):
                 piece, b = rows[start:stop], owner[part][start]
                 gram[b] += alpha[kind] * (piece.T @ piece)
                 moment[b] += alpha[kind] * (labels[start:stop] @ piece)
-    return gram, moment
+    return arrays.get(gram), arrays.get(moment)
 
 
 def _runs(owner: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from uqbench.api import Array, Kind
+from uqbench.linear.arrays import Arrays, Device
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Ridge:
     mean: (P,) coefficients θ in the backbone's units. prior_precision: λ, of scaled columns; (P,) where each
     column has its own. noise_precision: α_k, of labels divided by their scale. residual_rms: of the training
     rows, likewise. mean_leverage: mean of xᵀSx over the rows of each kind. eigenvalues: (P,) and eigenvectors:
-    (P, P) of S⁻¹. column_scale: (P,). solver: "normal equations" or "TSQR".
+    (P, P) of S⁻¹. column_scale: (P,). solver: "normal equations" or "TSQR". device: where rows
+    are whitened (see uqbench.linear.arrays).
     """
 
     kinds: tuple[Kind, ...]
@@ -32,6 +34,7 @@ class Ridge:
     solver: str
     iterations: int
     converged: bool
+    device: str
 
     @cached_property
     def whitener(self) -> Array:
@@ -39,12 +42,18 @@ class Ridge:
         root = self.eigenvectors / np.sqrt(self.eigenvalues)
         return np.asfortranarray(triangular(root.T).T / self.column_scale[:, None])
 
-    def whiten(self, rows: Array) -> Array:
-        """z = rows · W, (n, P): leverages xᵀSx are |z|². Half the work of a general product."""
-        from scipy.linalg import blas
+    @cached_property
+    def arrays(self) -> Arrays:
+        """The arrays of its device."""
+        return Arrays(self.device)
 
-        multiply = blas.dtrmm  # pyright: ignore[reportAttributeAccessIssue]
-        return multiply(1.0, self.whitener, rows.T, lower=1, trans_a=1).T
+    @cached_property
+    def _device_whitener(self) -> Device:
+        return self.whitener if self.device == "cpu" else self.arrays.put(self.whitener)
+
+    def whiten(self, rows: Array) -> Device:
+        """z = rows · W, (n, P), on the device: leverages xᵀSx are |z|². Half the work of a general product."""
+        return self.arrays.times_lower(self.arrays.put(rows), self._device_whitener)
 
     def leverage_floor(self, share: float) -> dict[Kind, float]:
         """Least leverage of each kind, as a share of its mean."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Array, Kind, ParameterPosterior, Prediction
-from uqbench.linear.posteriors import squared_norms
+from uqbench.linear.arrays import Arrays
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class ScaledWidth(ParameterPosterior):
     """θ ~ N(mean, κ² A) for propagation; predictions of rows have bounds mean ± (a_k sqrt(xᵀAx) + c_k).
 
     mean: (P,). factor: (P, r), A = factor factorᵀ. scale, floor: a_k without unit and c_k in the unit of the
-    kind, for half-widths at `level`. A kind that was not trained on has the scale of forces, else of the first.
+    kind, for half-widths at `level`. A kind that was not trained on has the scale of forces,
+    else of the first. device: where rows are predicted (see uqbench.linear.arrays).
     """
 
     mean: Array
@@ -26,11 +27,15 @@ class ScaledWidth(ParameterPosterior):
     floor: Mapping[Kind, float]
     level: float
     facts: Mapping[str, float | str] = field(default_factory=dict)
+    device: str = "cpu"
 
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
         """Bounds stated at `level`, and the standard deviation of a Gaussian with these as central interval."""
-        half = self._scale(kind) * np.sqrt(squared_norms(rows @ self.factor)) + self.floor.get(kind, 0.0)
-        mean = rows @ self.mean
+        arrays = Arrays(self.device)
+        x = arrays.put(rows)
+        shape = np.sqrt(arrays.squared_norms(x @ arrays.put(self.factor)))
+        half = self._scale(kind) * shape + self.floor.get(kind, 0.0)
+        mean = arrays.get(x @ arrays.put(self.mean))
         return Prediction(mean, half / self._quantile(), mean - half, mean + half, self.level)
 
     def samples(self, n: int, rng: Generator) -> Array:
@@ -66,10 +71,12 @@ def fit_width(abs_error: Array, shape: Array, level: float) -> tuple[float, floa
 
     if not shape.any():
         return 0.0, floor_of(0.0)
-    # At this scale the shape alone covers `level` without a floor; the best a is not far beyond.
+    # Without a floor the best a is the quantile of |error|/shape in which each row weighs as its shape; a floor can
+    # but lower it.
     ratio = np.divide(abs_error, shape, out=np.full_like(shape, np.inf), where=shape > 0)
-    finite = ratio[np.isfinite(ratio)]
-    widest = 4.0 * float(np.quantile(finite, level)) if len(finite) else 0.0
+    order = np.argsort(ratio)
+    share = np.cumsum(shape[order])
+    widest = float(ratio[order[np.searchsorted(share, level * share[-1])]])
     best = minimize_scalar(loss, bounds=(0.0, widest), method="bounded", options={"xatol": 1e-6 * widest})
     a = min((0.0, float(best.x)), key=loss)
     return a, floor_of(a)

@@ -30,10 +30,10 @@ def refine(problem: LinearProblem, ridge: Ridge) -> Ridge:
     left, singular, right = np.linalg.svd(upper[:p, :p])
     mean = right.T @ ((left.T @ upper[:p, p]) / singular) / ridge.column_scale
     refined = replace(ridge, mean=mean, eigenvalues=singular**2, eigenvectors=right.T, solver="TSQR")
-    return replace(refined, **_second_look(problem, refined))
+    return replace(refined, **second_look(problem, refined))
 
 
-def _second_look(problem: LinearProblem, ridge: Ridge) -> dict[str, Array]:
+def second_look(problem: LinearProblem, ridge: Ridge) -> dict[str, Array]:
     """Residuals and mean leverages straight from the rows; normal equations cancel too many digits."""
     square = dict.fromkeys(ridge.kinds, 0.0)
     leverage = dict.fromkeys(ridge.kinds, 0.0)
@@ -41,7 +41,7 @@ def _second_look(problem: LinearProblem, ridge: Ridge) -> dict[str, Array]:
         for kind, part in block.parts():
             residual = block.labels[part] - block.rows[part] @ ridge.mean
             square[kind] += float(residual @ residual)
-            leverage[kind] += float(np.sum(ridge.whiten(block.rows[part]) ** 2))
+            leverage[kind] += float(ridge.arrays.squared_norms(ridge.whiten(block.rows[part])).sum())
     count = np.array([problem.counts[k] for k in ridge.kinds], dtype=float)
     return {
         "residual_rms": np.sqrt(np.array([square[k] for k in ridge.kinds]) / count),

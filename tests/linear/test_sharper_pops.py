@@ -1,0 +1,146 @@
+"""pops_calibrated and pops_hull: what they claim, out of sample."""
+
+import numpy as np
+import pytest
+from atomic_problem import atomic_problem, stacked
+from conftest import dense_problem
+from scipy.optimize import linprog
+
+from uqbench.errors import UqbenchError
+from uqbench.linear import atom_blocks
+from uqbench_methods.constant import Constant
+from uqbench_methods.pops_calibrated import PopsCalibrated
+from uqbench_methods.pops_hull import PopsHull
+
+
+def draw(rng, n, misfit, cluster_size=4):
+    """Rows in clusters that share most of their direction, and labels with a deterministic misfit."""
+    centre = np.repeat(rng.standard_normal((n // cluster_size, 6)), cluster_size, axis=0)
+    rows = centre + 0.5 * rng.standard_normal((n, 6))
+    return rows, rows @ np.arange(1.0, 7.0) + misfit(rows), np.arange(n) // cluster_size
+
+
+def bounded(rows):
+    return 0.4 * np.sin(3.0 * rows[:, 1]) * np.cos(2.0 * rows[:, 0])
+
+
+def growing(rows):
+    return 0.4 * rows[:, 0] ** 2 + 0.3 * np.sin(3.0 * rows[:, 1])
+
+
+def misses_out_of_sample(misfit):
+    """Of 25 training sets: a and c, and the misses of fresh rows and their shapes."""
+    rng = np.random.default_rng(0)
+    fits, misses, shapes = [], [], []
+    for _ in range(25):
+        rows, labels, cluster = draw(rng, 600, misfit)
+        problem = dense_problem({"forces": rows}, {"forces": labels}, {"forces": cluster})
+        posterior = PopsCalibrated().fit(problem, rng)
+        test, truth, _ = draw(rng, 2000, misfit)
+        prediction = posterior.predict_rows(test, "forces")
+        assert prediction.nominal == 0.95
+        fits.append((posterior.scale["forces"], posterior.floor["forces"]))
+        misses.append((truth < prediction.lower) | (prediction.upper < truth))
+        shapes.append(np.sqrt(((test @ posterior.factor) ** 2).sum(axis=1)))
+    return np.array(fits), np.concatenate(misses), np.concatenate(shapes)
+
+
+def test_calibrated_covers_what_it_states_out_of_sample():
+    """With a floor c > 0 the best interval score has exactly the stated coverage (its derivative in c is zero)."""
+    fits, misses, _ = misses_out_of_sample(bounded)
+    assert (fits[:, 1] > 0).all()
+    assert misses.mean() == pytest.approx(0.05, abs=0.01)
+
+
+def test_without_a_floor_the_coverage_weighted_by_shape_is_the_stated_one():
+    """At c = 0 only the derivative in a is zero: misfits that grow faster than the shape leave coverage above 95 %."""
+    fits, misses, shapes = misses_out_of_sample(growing)
+    assert np.mean(fits[:, 1] == 0) > 0.9
+    assert np.average(misses, weights=shapes) == pytest.approx(0.05, abs=0.01)
+    assert 0.02 < misses.mean() < 0.04
+
+
+def test_calibrated_interval_score_beats_constant_where_the_misfit_grows_with_the_row():
+    rng = np.random.default_rng(1)
+    rows, labels, cluster = draw(rng, 800, growing)
+    problem = dense_problem({"forces": rows}, {"forces": labels}, {"forces": cluster})
+    test, truth, _ = draw(rng, 4000, growing)
+
+    def score(lower, upper):
+        outside = np.maximum(lower - truth, 0) + np.maximum(truth - upper, 0)
+        return np.mean(upper - lower + 2 / 0.05 * outside)
+
+    ours = PopsCalibrated().fit(problem, rng).predict_rows(test, "forces")
+    plain = Constant().fit(problem, rng).predict_rows(test, "forces").interval(0.95)
+    assert score(ours.lower, ours.upper) < 0.95 * score(plain.lower, plain.upper)
+
+
+@pytest.mark.parametrize("method", [PopsCalibrated(folds=4), PopsHull()])
+def test_bounds_do_not_depend_on_units(method):
+    rows, labels, cluster = draw(np.random.default_rng(2), 200, bounded)
+    units = np.geomspace(1e-3, 1e3, 6)
+
+    def bounds(x, y):
+        problem = dense_problem({"forces": x}, {"forces": y}, {"forces": cluster})
+        return method.fit(problem, np.random.default_rng(0)).predict_rows(x[:40], "forces")
+
+    a, b = bounds(rows, labels), bounds(rows * units, 27.2 * labels)
+    np.testing.assert_allclose(27.2 * a.upper, b.upper, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(27.2 * a.lower, b.lower, rtol=1e-4, atol=1e-4)
+
+
+def test_hull_without_trim_and_floor_covers_every_training_label(monkeypatch):
+    monkeypatch.setattr(atom_blocks, "LEVERAGE_FLOOR", 1e-28)
+    problem = atomic_problem()
+    hull = PopsHull(keep=1.0).fit(problem, np.random.default_rng(0))
+    rows = stacked(problem)
+    for k, kind in enumerate(("energy", "forces")):
+        mine = rows.kind == k
+        found = hull.predict_rows(rows.rows[mine], kind)
+        slack = 1e-8
+        assert (found.lower - slack <= rows.labels[mine]).all()
+        assert (rows.labels[mine] <= found.upper + slack).all()
+
+
+def test_hull_bounds_are_the_linear_programme_over_mixtures_of_corrections():
+    """The support of a convex hull is the best mixture: weights ≥ 0 of sum ≤ 1 (the mean itself is in the hull)."""
+    problem = atomic_problem(n_structures=8)
+    hull = PopsHull(keep=0.9).fit(problem, np.random.default_rng(0))
+    every = np.concatenate(list(hull.corrections.whitened())) @ hull.corrections.ridge.whitener.T
+    rows = np.random.default_rng(3).standard_normal((6, 8))
+    found = hull.predict_rows(rows, "forces")
+    for x, mean, upper in zip(rows, found.mean, found.upper, strict=True):
+        best = linprog(-every @ x, A_ub=np.ones((1, len(every))), b_ub=[1.0], bounds=(0, None))
+        assert upper - mean == pytest.approx(-best.fun, rel=1e-9)
+
+
+def test_trimming_narrows_and_is_insensitive_to_one_wild_label():
+    """One absurd label decides every bound of the full hull and none of the trimmed one."""
+
+    def spoil(rows, labels, structure):
+        if structure == 3:
+            labels[0] += 1e3 * np.sign(labels[0])
+            rows[0] *= 1e-3
+
+    wild = atomic_problem(change=spoil)
+    test = np.random.default_rng(3).standard_normal((50, 8))
+
+    def width(keep):
+        found = PopsHull(keep=keep).fit(wild, np.random.default_rng(0)).predict_rows(test, "forces")
+        return np.mean(found.upper - found.lower)
+
+    assert width(1.0) > 20 * width(0.99)
+    assert width(0.99) > width(0.9)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PopsHull(keep=0.0), "keep is 0.0"),
+        (lambda: PopsHull(keep=1.1), "keep is 1.1"),
+        (lambda: PopsCalibrated(folds=1), "folds is 1"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(make, message):
+    with pytest.raises(UqbenchError, match=message):
+        make()

@@ -17,6 +17,9 @@ from uqbench.errors import UqbenchError
 if TYPE_CHECKING:
     from types import ModuleType
 
+TRIANGULAR = 256
+"""Columns from which a triangular product is faster than a general one (OpenBLAS, 2 cores)."""
+
 Device = Any
 """An array on the device: NumPy's own for "cpu", else a torch tensor."""
 
@@ -79,8 +82,8 @@ class Arrays:
         return rows[torch.as_tensor(index, device=self._torch_device)]
 
     def times_lower(self, rows: Device, lower: Device) -> Device:
-        """rows (n, P) times a lower triangular matrix (P, P): half the work, where BLAS is at hand."""
-        if self.device != "cpu":
+        """rows (n, P) times a lower triangular matrix (P, P): half the work, where that pays."""
+        if self.device != "cpu" or len(lower) < TRIANGULAR:
             return rows @ lower
         from scipy.linalg import blas
 

@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run methods on datasets, score them, write a leaderboard")
-    run.add_argument("--suite", type=Path, help="YAML suite file; the options below override it")
+    run.add_argument(
+        "--suite", metavar="NAME|FILE", help="suite that comes with uqbench, or a YAML file; options override it"
+    )
     run.add_argument("--dataset", nargs="+", metavar="NAME|FILE", help="catalogue names or files of your own")
     run.add_argument("--test", type=Path, metavar="FILE", help="test set to a file of your own")
     _add_keys(run)
@@ -123,12 +125,12 @@ def _run(options: argparse.Namespace) -> int:
     from uqbench.registry import discover
     from uqbench.report.leaderboard import write_report
     from uqbench.report.terminal import summary_tables
-    from uqbench.suite.config import Suite, load_suite
+    from uqbench.suite.config import Suite, find_suite, load_suite
     from uqbench.suite.execute import Settings
     from uqbench.suite.run import default_cache, estimate_seconds, plan_suite, run_plan
 
     registry = discover(options.plugin)
-    suite = load_suite(options.suite) if options.suite else Suite()
+    suite = load_suite(find_suite(options.suite)) if options.suite else Suite()
     fields = {
         "datasets": options.dataset,
         "backbones": options.backbone,

@@ -20,11 +20,12 @@ def build_problem(
     rows_of: Callable[[int], Array],
     scales: Mapping[Kind, float],
     references: Mapping[str, float],
+    device: str = "cpu",
 ) -> LinearProblem:
     """The regression of labels on design rows.
 
     rows_of(i): rows of frame i as LinearBackbone.rows gives them. scales: σ_k in the unit of each kind.
-    references: energy of each element (eV), taken off the energy labels.
+    references: energy of each element (eV), taken off the energy labels. device: see LinearProblem.
     Raises UqbenchError if no frame has a label.
     """
     counts: dict[Kind, int] = {k: n for k in KINDS if (n := _count(frames, k))}
@@ -48,7 +49,7 @@ def build_problem(
             yield _block(chunk, frames, rows_of, scales, references)
 
     clusters = np.unique(np.array([f.cluster for f in frames], dtype=np.int32))
-    return LinearProblem(n_features, counts, dict(scales), clusters, read)
+    return LinearProblem(n_features, counts, dict(scales), clusters, read, device)
 
 
 def _count(frames: Sequence[Frame], kind: Kind) -> int:

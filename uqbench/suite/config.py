@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from uqbench.api import Kind
 from uqbench.errors import UqbenchError
+from uqbench.registry import unknown
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -48,6 +49,23 @@ class Suite(BaseModel):
     held_out: tuple[str, ...] | None = None
     scales: Scales = Scales()
     timeout: Positive = 3600.0
+
+
+def find_suite(name: str) -> Path:
+    """The file of a suite: a path, or the name of one that comes with uqbench (its folder suites/).
+
+    Raises UqbenchError for what is neither, with the names there are.
+    """
+    import importlib
+
+    path = Path(name)
+    if path.suffix or path.is_file():
+        return path
+    folder = Path(next(iter(importlib.import_module("uqbench_suites").__path__)))
+    found = {p.stem: p for p in folder.glob("*.yaml")}
+    if name not in found:
+        raise UqbenchError(f"{unknown('suite', name, found)} A path to a YAML file is read as well.")
+    return found[name]
 
 
 def load_suite(path: Path) -> Suite:

@@ -21,6 +21,7 @@ from uqbench.cost.timing import interleaved, stopwatch
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import Fold, Split
 from uqbench.errors import UqbenchError
+from uqbench.linear.arrays import Arrays
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.problem import build_problem
 from uqbench.linear.references import fit_references
@@ -111,6 +112,7 @@ class _Run:
         if not isinstance(backbone, LinearBackbone) or not isinstance(method, LinearMethod):
             raise UqbenchError(f"{job.fit.method.name} does not run on {job.fit.backbone.name}.")
         self.backbone, self.method = backbone, method
+        self.arrays = Arrays(job.fit.device)
         self.tasks: dict[str, Task] = {t: registry.find("tasks", t)() for t in job.fit.tasks}  # pyright: ignore[reportAttributeAccessIssue]
         self.rows: StoredRows = stored_rows(
             backbone, [f.atoms for f in self.frames], self.elements, job.cache
@@ -141,7 +143,7 @@ class _Run:
             "predict": self.predict_cost,
             "peak_resident_bytes": peak_resident_bytes(),
             "resident_bytes_before": before,
-            "peak_device_bytes": None,
+            "peak_device_bytes": self.arrays.peak_bytes(),
             "other_load_cores": (load := others.cores()),
             "contended": load > CONTENDED_CORES,
         }
@@ -157,7 +159,7 @@ class _Run:
             train, lambda i: self.rows.rows(int(fold.train[i])), self.job.scales, references
         )
         rng = np.random.default_rng([self.job.fit.seed, number])
-        with stopwatch() as elapsed:
+        with stopwatch(self.arrays.synchronise) as elapsed:
             parameters = self.method.fit(problem, rng)
         if not isinstance(parameters, ParameterPosterior):
             raise UqbenchError(
@@ -200,7 +202,10 @@ class _Run:
                 calculator.calculate(atoms, properties)
 
         times = interleaved(
-            {"bare": bare, "predict": lambda: fresh.predict(structures)}, TIMED_REPEATS, TIMED_SECONDS
+            {"bare": bare, "predict": lambda: fresh.predict(structures)},
+            TIMED_REPEATS,
+            TIMED_SECONDS,
+            self.arrays.synchronise,
         )
         ratios = np.divide(times["predict"].seconds, times["bare"].seconds)
         cost: dict[str, Any] = {"n_structures": len(structures), "n_atoms": n_atoms}

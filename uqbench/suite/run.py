@@ -42,8 +42,14 @@ def installed_backbones(registry: Registry) -> tuple[tuple[str, ...], dict[str, 
 
 
 def available_devices() -> tuple[str, ...]:
-    """The CPU, and a GPU where there is a driver for one."""
-    return ("cpu", "cuda") if Path("/dev/nvidia0").exists() else ("cpu",)
+    """The CPU, and a GPU where there is a driver for one and a torch that can use it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        usable = "+cpu" not in version("torch") and Path("/dev/nvidia0").exists()
+    except PackageNotFoundError:
+        usable = False
+    return ("cpu", "cuda") if usable else ("cpu",)
 
 
 def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
@@ -54,8 +60,7 @@ def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
     def suggested(dataset: str) -> Mapping[str, Mapping[str, Any]]:
         return load_card(dataset).suggested if dataset in dataset_names() else {}
 
-    # The linear engine has one code path, on the CPU; a GPU's cells come with the methods that use it.
-    return make_plan(suite, registry, suite.devices or ("cpu",), suggested)
+    return make_plan(suite, registry, suite.devices or available_devices(), suggested)
 
 
 def estimate_seconds(plan: list[Fit], load: Callable[[str], Dataset], workers: int) -> float:

@@ -12,7 +12,7 @@ Cost: six passes over the rows, a QR of P + 1 columns and one P × P eigendecomp
 which the M points are drawn anew (popsregression holds them and n × P corrections).
 Limits: as `pops`; the bounds are several times narrower than those of the box they sample, and grow with M.
 Reference: Swinburne & Perez, Mach. Learn.: Sci. Technol. 6, 015008 (2025), arXiv 2402.01810; PyPI popsregression
-0.4.0, and for rule "later" its version under development after that.
+0.4.0, and for rule "later" the rows that its version under development after that uses (not its other posteriors).
 """
 
 from __future__ import annotations

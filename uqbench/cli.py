@@ -1,4 +1,4 @@
-"""The command line: python -m uqbench run | list | report | score | data | check | new."""
+"""The command line: python -m uqbench run | list | report | score | data | study | check | new."""
 
 from __future__ import annotations
 
@@ -92,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("action", choices=("list", "fetch", "check", "path"))
     data.add_argument("names", nargs="*", metavar="NAME")
     data.set_defaults(command=_data)
+
+    study = commands.add_parser("study", help="methods where the truth is known: linear")
+    study.add_argument("name", choices=("linear",))
+    study.add_argument("--repeats", type=int, default=200, metavar="N", help="draws of each case (default: 200)")
+    study.add_argument("--out", type=Path, default=RESULTS, help=f"folder of results (default: {RESULTS})")
+    study.set_defaults(command=_study)
 
     check = commands.add_parser("check", help="run a plugin against its contract and say what is wrong")
     check.add_argument("names", nargs="+", metavar="NAME[:field=value,...]")
@@ -227,6 +233,12 @@ def _data(options: argparse.Namespace) -> int:
         return 1 if command.check_datasets(options.names, print) else 0
     (command.fetch_datasets if options.action == "fetch" else command.print_paths)(options.names, print)
     return 0
+
+
+def _study(options: argparse.Namespace) -> int:
+    from uqbench.study.command import run_linear_study
+
+    return run_linear_study(options.repeats, options.out, _console())
 
 
 def _check(options: argparse.Namespace) -> int:

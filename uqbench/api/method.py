@@ -14,10 +14,11 @@ from uqbench.api.linear import LinearProblem, ParameterPosterior
 class Method(ABC):
     """Subclass LinearMethod.
 
-    variants: parameter sets that earn a row of their own in a default run, by label; the command line writes
-    them as NAME:field=value.
+    distributions: installed packages that it needs beyond uqbench's own. variants: parameter sets that earn a
+    row of their own in a default run; the command line writes them as NAME:field=value.
     """
 
+    distributions: ClassVar[tuple[str, ...]] = ()
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
 
 

@@ -73,9 +73,8 @@ class AtomBlockCorrections:
             z = self.ridge.whiten(block.rows)
             residual = block.labels - block.rows @ self.ridge.mean
             for kind, part in block.parts():
-                if (
-                    kind not in KINDS_USED or not self.floor[kind]
-                ):  # no floor: no row of the kind can be moved
+                # A floor of zero: all rows of the kind are zero, and nothing moves them.
+                if kind not in KINDS_USED or self.floor[kind] == 0.0:
                     continue
                 for index in _same_atom(block, part):
                     rows, e = arrays.take(z, index), arrays.put(residual[index])[..., None]

@@ -1,15 +1,16 @@
-"""The figures of a section: calibration curves, error against predicted σ, sharpness against cost."""
+"""The figures of a section: calibration curves, error against predicted σ, sharpness against cost; learning curves."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from uqbench.report.plot_calibration import draw_calibration
 from uqbench.report.plot_cost import draw_cost
 from uqbench.report.plot_errors import draw_errors
+from uqbench.report.plot_learning import Curve, draw_learning
 from uqbench.report.ranking import Ranking
 from uqbench.report.sections import Section
 from uqbench.report.styles import Style
@@ -41,16 +42,27 @@ def section_figures(
 
     A figure that would have nothing to show is left out.
     """
-    kinds = [k for k in section.kinds if k in SHOWN_KINDS] or section.kinds[:1]
-    kinds = [k for k in kinds if (k, "test") in rankings]
-    standings = {k: rankings[k, "test"].standings for k in kinds}
+    standings = {k: rankings[k, "test"].standings for k in _shown(section) if (k, "test") in rankings}
     files: dict[str, bytes] = {}
-    with _drawing():
-        for name, draw in (("calibration", draw_calibration), ("errors", draw_errors), ("cost", draw_cost)):
-            figure = draw(standings, styles)
-            if figure is not None:
-                files |= _saved(figure, f"{section.slug}-{name}")
+    for name, draw in (("calibration", draw_calibration), ("errors", draw_errors), ("cost", draw_cost)):
+        files |= figure_files(lambda draw=draw: draw(standings, styles), f"{section.slug}-{name}")
     return files
+
+
+def curve_figure(curve: Curve, styles: Mapping[str, Style]) -> dict[str, bytes]:
+    """SVG and PNG files of a learning curve by name; none where there is nothing to show."""
+    return figure_files(lambda: draw_learning(curve, _shown(curve.sections[-1]), styles), f"{curve.slug}-learning")
+
+
+def figure_files(draw: Callable[[], Figure | None], stem: str) -> dict[str, bytes]:
+    """SVG and PNG by file name of what draw makes, in the settings of all figures; none if it makes nothing."""
+    with _drawing():
+        figure = draw()
+        return {} if figure is None else _saved(figure, stem)
+
+
+def _shown(section: Section) -> list[str]:
+    return [k for k in section.kinds if k in SHOWN_KINDS] or section.kinds[:1]
 
 
 @contextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from uqbench.report.evidence import Evidence, load_evidence
-from uqbench.report.figures import section_figures
+from uqbench.report.figures import curve_figure, section_figures
 from uqbench.report.markdown import details, escape
 from uqbench.report.notes import HOW_TO_READ, machines, reproduction, section_notes
+from uqbench.report.plot_learning import Curve, learning_curves
 from uqbench.report.ranking import Ranking, rank_rows
 from uqbench.report.sections import Section, make_sections
 from uqbench.report.styles import make_styles
@@ -34,6 +35,11 @@ def write_report(records: Path, out: Path) -> Path:
     sections = make_sections(evidence.records, evidence.rows)
     styles = make_styles(r.cell.method for r in evidence.records)
     texts = []
+    for curve in learning_curves(sections):
+        figures = curve_figure(curve, styles)
+        for name, content in figures.items():
+            write_atomically(out / "figures" / name, content)
+        texts += [_curve(curve, name) for name in figures if name.endswith(".svg")]
     for section in sections:
         rankings = {(kind, part): rank_rows(section.of(kind, part)) for kind, part in tables_of(section)}
         figures = section_figures(section, rankings, styles)
@@ -71,6 +77,14 @@ def _page(evidence: Evidence, sections: list[Section], texts: list[str]) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def _curve(curve: Curve, figure: str) -> str:
+    return (
+        f"## Learning curve: {escape(curve.title)}\n\n"
+        "Raw, on the same test structures whatever the train size. Error bar: width of the 95 % interval over 3.92, "
+        f"which is σ for a Gaussian.\n\n![{escape(_caption(figure))}](figures/{figure})\n"
+    )
+
+
 def _section(section: Section, rankings: Rankings, figures: list[str]) -> str:
     parts = [
         f'<a id="{section.slug}"></a>\n\n## {escape(section.title)}\n',
@@ -92,4 +106,5 @@ def _caption(name: str) -> str:
         "calibration": "Calibration curves: observed against nominal coverage",
         "errors": "Error against predicted σ",
         "cost": "Relative interval score against cost",
+        "learning": "Coverage, width and error against the number of training structures",
     }[name.removesuffix(".svg").rsplit("-", 1)[1]]

@@ -130,8 +130,20 @@ def _specs(names: tuple[str, ...] | None, registry: Registry, group: Group) -> l
     return [
         make_spec(name, parameters, registry, group)
         for name, cls in sorted(found.items())
+        if not missing_packages(cls)
         for parameters in getattr(cls, "variants", ({},))
     ]
+
+
+def missing_packages(cls: type) -> list[str]:
+    """What a plugin needs (its `distributions`) and is not installed."""
+    missing = []
+    for package in getattr(cls, "distributions", ()):
+        try:
+            version(package)
+        except PackageNotFoundError:
+            missing.append(package)
+    return missing
 
 
 def source_hash(classes: Sequence[type[Method] | type[Backbone] | type[Task]]) -> str:

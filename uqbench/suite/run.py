@@ -14,7 +14,7 @@ from uqbench.registry import Registry
 from uqbench.suite.config import Suite
 from uqbench.suite.display import LiveDisplay, PlainDisplay
 from uqbench.suite.execute import Settings, execute
-from uqbench.suite.plan import Fit, make_plan
+from uqbench.suite.plan import Fit, make_plan, missing_packages
 from uqbench.suite.record import Record
 
 if TYPE_CHECKING:
@@ -23,22 +23,6 @@ if TYPE_CHECKING:
 US_PER_ATOM = 400.0
 """Time of one atom's design rows on one core, for the estimate of a run that has not been made yet."""
 SECONDS_PER_FIT = 10.0
-
-
-def installed_backbones(registry: Registry) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Backbones whose packages are here, and why the others can't be used."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    usable, missing = [], {}
-    for name, cls in registry.backbones.items():
-        try:
-            for package in cls.distributions:
-                version(package)
-        except PackageNotFoundError as error:
-            missing[name] = f"needs the package {error.name}: pip install 'uqbench[{name}]'"
-            continue
-        usable.append(name)
-    return tuple(usable), missing
 
 
 def available_devices() -> tuple[str, ...]:
@@ -54,7 +38,8 @@ def available_devices() -> tuple[str, ...]:
 
 def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
     """The fits of a suite; backbones that it leaves open are the installed ones, devices those that are there."""
-    backbones = suite.backbones or installed_backbones(registry)[0]
+    installed = tuple(n for n, cls in sorted(registry.backbones.items()) if not missing_packages(cls))
+    backbones = suite.backbones or installed
     suite = suite.model_copy(update={"backbones": backbones})
 
     def suggested(dataset: str) -> Mapping[str, Mapping[str, Any]]:

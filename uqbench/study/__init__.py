@@ -1,0 +1,1 @@
+"""Studies of methods where the truth is known, rerun with one command."""

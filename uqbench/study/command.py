@@ -1,0 +1,39 @@
+"""The command `study linear`: run, show, write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uqbench.registry import discover
+from uqbench.study.linear import all_cases, linear_trials, run_study
+from uqbench.study.page import terminal_tables, write_study
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def run_linear_study(repeats: int, out: Path, console: Console) -> int:
+    """Run the synthetic study on all cores, print its tables, write its page and figure into out; gives 0.
+
+    Raises UqbenchError for fewer than 2 repeats.
+    """
+    from rich.progress import Progress
+
+    # Off a terminal the bar shows nothing but its end.
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("fits on draws")
+        study = run_study(
+            linear_trials(discover()),
+            all_cases(),
+            repeats,
+            os.cpu_count() or 1,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    for table in terminal_tables(study):
+        console.print(table)
+    for (case, method), reason in study.failures.items():
+        console.print(f"failed: {method}, {case.name}, {case.n} rows: {reason}", markup=False, soft_wrap=True)
+    console.print(f"Study: {write_study(study, out)}", markup=False, soft_wrap=True)
+    return 0

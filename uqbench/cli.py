@@ -43,19 +43,35 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run methods on datasets, score them, write a leaderboard")
     run.add_argument(
-        "--suite", metavar="NAME|FILE", help="suite that comes with uqbench, or a YAML file; options override it"
+        "--suite",
+        metavar="NAME|FILE",
+        help="suite that comes with uqbench, or a YAML file; options override it",
     )
-    run.add_argument("--dataset", nargs="+", metavar="NAME|FILE", help="catalogue names or files of your own")
+    run.add_argument(
+        "--dataset",
+        nargs="+",
+        action="extend",
+        metavar="NAME|FILE",
+        help="catalogue names or files of your own",
+    )
     run.add_argument("--test", type=Path, metavar="FILE", help="test set to a file of your own")
     _add_keys(run)
-    run.add_argument("--backbone", nargs="+", metavar="NAME[:field=value,...]")
-    run.add_argument("--method", nargs="+", metavar="NAME[:field=value,...]")
-    run.add_argument("--task", nargs="+", metavar="NAME")
-    run.add_argument("--seed", nargs="+", type=int, metavar="N")
-    run.add_argument("--train-size", nargs="+", type=float, metavar="SHARE", help="for learning curves")
-    run.add_argument("--device", nargs="+", choices=("cpu", "cuda"))
+    run.add_argument("--backbone", nargs="+", action="extend", metavar="NAME[:field=value,...]")
+    run.add_argument("--method", nargs="+", action="extend", metavar="NAME[:field=value,...]")
+    run.add_argument("--task", nargs="+", action="extend", metavar="NAME")
+    run.add_argument("--seed", nargs="+", action="extend", type=int, metavar="N")
     run.add_argument(
-        "--plugin", nargs="+", type=Path, default=[], metavar="FILE", help="plugins being worked on"
+        "--train-size", nargs="+", action="extend", type=float, metavar="SHARE", help="for learning curves"
+    )
+    run.add_argument("--device", nargs="+", action="extend", choices=("cpu", "cuda"))
+    run.add_argument(
+        "--plugin",
+        nargs="+",
+        action="extend",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="plugins being worked on",
     )
     run.add_argument("--out", type=Path, default=RESULTS, help=f"folder of results (default: {RESULTS})")
     run.add_argument("--fresh", action="store_true", help="run again what is stored already")
@@ -64,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     show = commands.add_parser("list", help="methods, tasks, backbones and datasets, with their parameters")
-    show.add_argument("--plugin", nargs="+", type=Path, default=[], metavar="FILE")
+    show.add_argument("--plugin", nargs="+", action="extend", type=Path, default=[], metavar="FILE")
     show.set_defaults(command=_list)
 
     report = commands.add_parser(
@@ -95,13 +111,15 @@ def _parser() -> argparse.ArgumentParser:
 
     study = commands.add_parser("study", help="methods where the truth is known: linear")
     study.add_argument("name", choices=("linear",))
-    study.add_argument("--repeats", type=int, default=200, metavar="N", help="draws of each case (default: 200)")
+    study.add_argument(
+        "--repeats", type=int, default=200, metavar="N", help="draws of each case (default: 200)"
+    )
     study.add_argument("--out", type=Path, default=RESULTS, help=f"folder of results (default: {RESULTS})")
     study.set_defaults(command=_study)
 
     check = commands.add_parser("check", help="run a plugin against its contract and say what is wrong")
-    check.add_argument("names", nargs="+", metavar="NAME[:field=value,...]")
-    check.add_argument("--plugin", nargs="+", type=Path, default=[], metavar="FILE")
+    check.add_argument("names", nargs="+", action="extend", metavar="NAME[:field=value,...]")
+    check.add_argument("--plugin", nargs="+", action="extend", type=Path, default=[], metavar="FILE")
     check.set_defaults(command=_check)
 
     new = commands.add_parser("new", help="write a commented template of a plugin")
@@ -114,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:
     for label in ("energy", "forces", "stress", "virial", "config-type"):
-        parser.add_argument(f"--{label}-key", metavar="NAME", help=argparse.SUPPRESS)
+        parser.add_argument(f"--{label}-key", metavar="NAME", help=f"name of the {label} label in your files")
 
 
 def _console(stderr: bool = False) -> Console:
@@ -131,8 +149,9 @@ def _run(options: argparse.Namespace) -> int:
     from uqbench.registry import discover
     from uqbench.report.leaderboard import write_report
     from uqbench.report.terminal import summary_tables
-    from uqbench.suite.config import Suite, find_suite, load_suite
+    from uqbench.suite.config import Suite, dump_suite, find_suite, load_suite, override
     from uqbench.suite.execute import Settings
+    from uqbench.suite.record import make_folder, write_atomically
     from uqbench.suite.run import default_cache, estimate_seconds, plan_suite, run_plan
 
     registry = discover(options.plugin)
@@ -148,7 +167,7 @@ def _run(options: argparse.Namespace) -> int:
         "timeout": options.timeout,
     }
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if v is not None}
-    suite = Suite.model_validate({**suite.model_dump(), **given})
+    suite = override(suite, given)
     console = _console()
 
     @cache
@@ -174,7 +193,13 @@ def _run(options: argparse.Namespace) -> int:
         os.cpu_count() or 1,
         options.fresh,
     )
-    records = run_plan(plan, settings, registry, load, console)
+    make_folder(settings.records)
+    records, unusable = run_plan(plan, settings, registry, load, console)
+    for name, reason in unusable.items():
+        console.print(f"{name}: {reason}", markup=False, soft_wrap=True)
+    if not records:
+        return 1
+    write_atomically(options.out / "suite.yaml", dump_suite(suite).encode())
     for table in summary_tables(records):
         console.print(table)
     console.print(f"Leaderboard: {write_report(settings.records, options.out)}", markup=False, soft_wrap=True)
@@ -182,7 +207,7 @@ def _run(options: argparse.Namespace) -> int:
     for record in failed:
         reason = record.failure.reason if record.failure else ""
         console.print(f"failed: {record.cell_id}: {reason}", markup=False, soft_wrap=True)
-    return 1 if failed else 0
+    return 1 if failed or unusable else 0
 
 
 def _keys(options: argparse.Namespace):

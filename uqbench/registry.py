@@ -21,6 +21,9 @@ from uqbench.errors import UqbenchError
 Group: TypeAlias = Literal["methods", "tasks", "backbones"]
 Plugin: TypeAlias = type[Method] | type[Task] | type[Backbone]
 
+PLUGIN_MODULE = "uqbench_plugin_"
+"""Begins the module names of plugins that were given by their files."""
+
 _PACKAGES = {"methods": "uqbench_methods", "tasks": "uqbench_tasks", "backbones": "uqbench.backbones"}
 _BASES: dict[str, type] = {"methods": Method, "tasks": Task, "backbones": Backbone}
 
@@ -71,6 +74,10 @@ def discover(plugins: Iterable[Path] = ()) -> Registry:
         module = load_file(path)
         for group, base in _BASES.items():
             if cls := _defined_in(module, base):
+                if path.stem in found[group]:
+                    raise UqbenchError(
+                        f"plugin {path}: a {group[:-1]} called {path.stem!r} is installed already; rename the file."
+                    )
                 found[group][path.stem] = cls
                 break
         else:
@@ -113,7 +120,7 @@ def load_file(path: Path) -> ModuleType:
     """Import a plugin from its file, under a name that worker processes can find again."""
     if not path.is_file():
         raise UqbenchError(f"plugin file {path} does not exist.")
-    name = f"uqbench_plugin_{path.stem}"
+    name = f"{PLUGIN_MODULE}{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UqbenchError(f"plugin file {path} is not a Python file.")

@@ -55,7 +55,7 @@ def test_a_hostile_name_stays_text(tmp_path):
 def test_without_the_baseline_rows_are_sorted_by_absolute_score(tmp_path):
     write_methods(tmp_path / "records", bad="shuffled", good="true")
     page = write_report(tmp_path / "records", tmp_path).read_text()
-    assert "No calibrated `constant` was scored here" in page
+    assert "There is no interval score of a calibrated `constant` here" in page
     assert [row[1] for row in rows_of(page, "Forces, test")][:2] == ["good", "good"]
 
 

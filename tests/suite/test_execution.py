@@ -33,6 +33,25 @@ class Plugin(LinearMethod):
         {body}
 '''
 
+BROKEN_BACKBONE = '''"""A backbone that crashes."""
+from dataclasses import dataclass
+import os, signal
+from uqbench.api import LinearBackbone
+
+
+@dataclass(frozen=True)
+class Broken(LinearBackbone):
+    def n_features(self, elements):
+        return 1
+
+    def rows(self, structures, elements):
+        os.kill(os.getpid(), signal.SIGSEGV)
+        yield
+
+    def potential(self, coefficients, elements):
+        raise RuntimeError
+'''
+
 
 @pytest.fixture(scope="module")
 def structures(tmp_path_factory):
@@ -193,6 +212,70 @@ def test_bad_requests_end_with_a_sentence(structures, cache, tmp_path):
     assert done.returncode == 2
     assert "Did you mean pops" in done.stderr
     assert "Traceback" not in done.stderr
-    done = run(tmp_path / "none.xyz", cache, tmp_path / "out")
+    for option, words in (("--timeout=0", "--timeout: 0.0"), ("--train-size=2", "--train-size: 2.0")):
+        done = run(structures, cache, tmp_path / "out", option)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_said(structures, cache, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run(structures, cache, tmp_path / "out", "--out", str(tmp_path / "file" / "out"))
     assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+    assert "choose another folder with --out" in done.stderr
+
+
+def test_a_bad_dataset_fails_alone(structures, cache, tmp_path):
+    bad = tmp_path / "bad.xyz"
+    bad.write_text("not a structure\n")
+    done = run(bad, cache, tmp_path / "out", "--dataset", str(structures), "--method", "constant")
+    assert done.returncode == 1
+    assert "bad.xyz" in done.stdout
+    assert records(tmp_path / "out")["constant"]["status"] == "ok"
+    assert (tmp_path / "out" / "leaderboard.md").exists()
+
+
+def test_files_of_one_name_keep_their_records_apart(structures, cache, tmp_path):
+    from ase.io import read, write
+
+    other = tmp_path / structures.name
+    write(other, read(structures, ":")[:30])
+    out = tmp_path / "out"
+    done = run(structures, cache, out, "--dataset", str(other), "--method", "constant")
+    assert done.returncode == 0, done.stdout
+    assert len(list((out / "records").glob("*.json"))) == 2
+
+
+def test_the_written_suite_repeats_the_run(structures, cache, tmp_path):
+    out = tmp_path / "out"
+    run(structures, cache, out, "--method", "constant", "--seed", "3")
+    again = subprocess.run(
+        [sys.executable, "-m", "uqbench", "run", "--suite", str(out / "suite.yaml"), "--out", str(out)],
+        env={**os.environ, "UQBENCH_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert again.stdout.count("stored") == 1, again.stdout + again.stderr
+
+
+def test_design_rows_that_fail_are_recorded_once(structures, cache, tmp_path):
+    """A cutoff that LAMMPS refuses fails the cells, with its reason, and takes nothing else down."""
+    plugin = tmp_path / "broken_rows.py"
+    plugin.write_text(BROKEN_BACKBONE)
+    out = tmp_path / "out"
+    environment = {**os.environ, "UQBENCH_CACHE": str(cache)}
+    parts = ["run", "--dataset", str(structures), "--out", str(out), "--method", "constant", "pops"]
+    parts += ["--backbone", "broken_rows", "snap:twojmax=4,cutoff=4.5", "--plugin", str(plugin)]
+    done = subprocess.run(
+        [sys.executable, "-m", "uqbench", *parts],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    found = [json.loads(p.read_text()) for p in (out / "records").glob("*.json")]
+    assert sorted(r["status"] for r in found) == ["failed", "failed", "ok", "ok"]
+    assert all("SIGSEGV" in r["failure"]["reason"] for r in found if r["status"] == "failed")

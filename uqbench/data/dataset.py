@@ -40,6 +40,14 @@ class Dataset:
     warnings: tuple[str, ...]
     test: tuple[int, ...] = ()
 
+    @property
+    def known_as(self) -> str:
+        """What records call it: a card's name; a file's name with a hash of its content and test set."""
+        if self.card is not None:
+            return self.name
+        given = hashlib.sha256(f"{self.data_hash} {self.test}".encode()).hexdigest()
+        return f"{self.name}@{given[:8]}"
+
 
 def load_dataset(
     name_or_path: str | Path, test_path: str | Path | None = None, keys: Keys | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -75,6 +75,8 @@ def make_split(
     clusters = _Clusters(frames)
     given = {frames[i].cluster for i in dataset.test}
     outside = {frame.cluster for frame in frames if frame.config_type in held_out} - given
+    # What shares a cluster with a held-out frame is neither trained on nor counted as out of distribution.
+    foreign = np.array([frame.config_type in held_out for frame in frames])
     inside = [c for c in clusters.members if c not in outside and c not in given]
     if given:
         scheme = "given test"
@@ -97,6 +99,7 @@ def make_split(
     for train, calibration, test, away_here in parts:
         kept = clusters.first(train, train_size, rng)
         fold = Fold(*(clusters.frames_of(part) for part in (kept, calibration, test, away_here)))
+        fold = replace(fold, held_out=fold.held_out[foreign[fold.held_out]])
         if given:
             # A frame of the other file in a cluster of the test set is dropped, not moved.
             fold = Fold(fold.train, fold.calibration, np.array(dataset.test, dtype=np.int64), fold.held_out)

@@ -33,7 +33,8 @@ HOW_TO_READ = f"""\
 - **rank corr.**: Spearman correlation of |error| and σ, beside the value that perfect σ of the same spread would have.
 - **cost / bare**: time of a prediction with uncertainty over that of the bare potential, median over interleaved
   repeats. **fit**: wall time of the method's fits, all folds. **memory**: peak resident memory of the process.
-- **Pareto** ◆: no other row is both better in relative interval score and cheaper to predict with.
+- **Pareto** ◆: among the rows whose times rank (no †), no other is both better in relative interval score and
+  cheaper to predict with.
 - **cluster-conformal**: intervals whose factor weighs clusters (structures that belong together) and not components;
   they hold for a value of a new cluster, and are wider.
 - Intervals in brackets are 95 % cluster-bootstrap intervals. **held out**: kinds of structure no fit has seen.

@@ -56,8 +56,8 @@ def _ranked_remarks(ranking: Ranking) -> str:
         )
     if not ranking.has_baseline:
         remarks.append(
-            "No calibrated `constant` was scored here: rows are sorted by the absolute interval score, and there is "
-            "no Pareto front."
+            "There is no interval score of a calibrated `constant` here: rows are sorted by the absolute interval "
+            "score, and there is no Pareto front."
         )
     for row in ranking.strangers:
         remarks.append(

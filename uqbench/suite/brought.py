@@ -44,7 +44,22 @@ def read_brought(
         evaluated.append(Evaluated(0, part, index, tables))
         config_types += types
         clusters += [first + int(c) for c in cluster]
+    _check_alike(path, calibration, [piece.tables for piece in evaluated])
     return collect(evaluated, config_types, clusters)
+
+
+def _check_alike(path: Path, calibration: Path | None, tables: Sequence[Mapping[str, Table]]) -> None:
+    """A calibration set has the same kinds and fields as the test set."""
+    if calibration is None:
+        return
+    given = [
+        {kind: [f for f in FIELDS if getattr(t.prediction, f) is not None] for kind, t in part.items()}
+        for part in tables
+    ]
+    if given[0] != given[1]:
+        raise UqbenchError(
+            f"{calibration}: it holds {given[1]}, while {path} holds {given[0]}; give both the same kinds and fields."
+        )
 
 
 Content = tuple[Mapping[str, Table], list[str], Sequence[int]]
@@ -82,6 +97,8 @@ def _read_npz(path: Path, nominal: float | None) -> Content:
                     f"{path}: {kind}_{name} has shape {array.shape}; {prediction.mean.shape} is needed, as "
                     f"{kind}_mean."
                 )
+        if not len(observed):
+            raise UqbenchError(f"{path}: {kind}_mean is empty; there is nothing to score.")
         if not np.isfinite(observed).all():
             raise UqbenchError(f"{path}: {kind}_observed holds numbers that are not finite.")
         _, member = np.unique(group, return_inverse=True)

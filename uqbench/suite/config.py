@@ -89,6 +89,21 @@ def load_suite(path: Path) -> Suite:
         raise UqbenchError("\n".join(_explain(path, node, e) for e in error.errors())) from None
 
 
+def override(suite: Suite, given: Mapping[str, Any]) -> Suite:
+    """The suite with fields replaced by what the command line says; raises UqbenchError naming the option."""
+    try:
+        return Suite.model_validate({**suite.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]).removesuffix("s").replace("_", "-")
+        raise UqbenchError(f"--{option}: {first['input']!r} is not allowed: {first['msg']}.") from None
+
+
+def dump_suite(suite: Suite) -> str:
+    """The suite as YAML that load_suite reads again."""
+    return yaml.safe_dump(suite.model_dump(mode="json", exclude_none=True), sort_keys=False)
+
+
 def _explain(path: Path, node: Any, error: Any) -> str:
     where = ".".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":

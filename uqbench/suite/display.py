@@ -16,10 +16,6 @@ class PlainDisplay:
         self.place = ""
         self.tenth = -1
 
-    def stage(self, text: str) -> None:
-        """See Display."""
-        self._print(text)
-
     def rows(self, done: int, total: int) -> None:
         """A line every tenth of the way."""
         tenth = 10 * done // total
@@ -68,10 +64,6 @@ class LiveDisplay(PlainDisplay):
 
     def __exit__(self, *error: object) -> None:
         self.progress.stop()
-
-    def stage(self, text: str) -> None:
-        """See Display."""
-        self.progress.update(self.bar, description=text)
 
     def rows(self, done: int, total: int) -> None:
         """See Display."""

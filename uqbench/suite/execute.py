@@ -1,40 +1,27 @@
-"""Runs a plan: one process a fit, so that memory is measured cleanly and a crash ends that fit alone."""
+"""Runs a plan: what is stored is kept, what fails fails alone, and every cell ends in a record."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from uqbench.api import Kind, LinearBackbone
-from uqbench.backbones.store import stored_rows
+from uqbench.api import Kind
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import Split, make_split
 from uqbench.errors import UqbenchError
-from uqbench.processes import end_with_parent
 from uqbench.registry import Registry
 from uqbench.spec import Spec
-from uqbench.suite.fit import Job, run_job, write_failure
+from uqbench.suite.fit import Job, prepare_rows, run_job, write_failure
+from uqbench.suite.isolated import run_isolated
 from uqbench.suite.plan import Fit, content_key, source_hash
 from uqbench.suite.record import Record, read_raw, read_record
-
-PRELOAD = ("uqbench.suite.fit", "scipy.linalg", "scipy.optimize", "scipy.special", "spglib", "ase.io")
-"""Imported once by the server that fits are forked from."""
 
 
 class Display(Protocol):
     """What a run tells people while it goes on."""
-
-    def stage(self, text: str) -> None:
-        """A step that is not a fit: loading, design rows."""
 
     def rows(self, done: int, total: int) -> None:
         """Structures whose design rows are done."""
@@ -74,47 +61,50 @@ def execute(
     registry: Registry,
     load: Callable[[str], Dataset],
     display: Display,
-) -> list[Record]:
+) -> tuple[list[Record], dict[str, str]]:
     """Run every fit whose result is not stored yet; the records of the plan, failed cells included.
 
-    A dataset that cannot be loaded, or rows that cannot be computed, fail the cells that need them.
+    A dataset that cannot be loaded or split fails its own fits alone: these have no record, and the second
+    value says why, by dataset. Design rows that cannot be computed fail the cells that need them.
     """
     datasets: dict[str, Dataset] = {}
     splits: dict[tuple[str, int, float], Split] = {}
-    prepared: set[tuple[str, Spec]] = set()
+    rows: dict[tuple[str, Spec], str] = {}
+    unusable: dict[str, str] = {}
     records = []
     for number, fit in enumerate(plan, 1):
-        if fit.dataset not in datasets:
-            display.stage(f"reading {fit.dataset}")
-            datasets[fit.dataset] = load(fit.dataset)
-        dataset = datasets[fit.dataset]
-        part = (fit.dataset, fit.seed, fit.train_size)
-        if part not in splits:
-            splits[part] = make_split(
-                dataset, seed=fit.seed, train_size=fit.train_size, held_out=settings.held_out
-            )
-        job = _job(fit, dataset, splits[part], settings, registry)
         display.start(number, len(plan), fit.label)
         began = time.perf_counter()
-        stored = None if settings.fresh else _stored(job)
-        if stored is not None:
-            outcome = "stored"
-        else:
-            if (fit.dataset, fit.backbone) not in prepared:
-                display.step("design rows")
-                outcome = _prepare(job, registry, settings.workers, display)
-                if outcome == "ok":
-                    prepared.add((fit.dataset, fit.backbone))
-            else:
-                outcome = "ok"
-            if outcome == "ok":
-                outcome = _run_process(job, settings, display)
-            stored = [read_record(settings.records / f"{fit.cell(t).file_stem}.json") for t in fit.tasks]
-            failed = [r.failure.reason for r in stored if r.status == "failed" and r.failure]
+        part = (fit.dataset, fit.seed, fit.train_size)
+        try:
+            if fit.dataset not in unusable and part not in splits:
+                display.step("reading")
+                datasets[fit.dataset] = load(fit.dataset)
+                splits[part] = make_split(
+                    datasets[fit.dataset], fit.seed, fit.train_size, held_out=settings.held_out
+                )
+        except UqbenchError as error:
+            unusable[fit.dataset] = str(error)
+        if fit.dataset in unusable:
+            display.finish(fit.label, unusable[fit.dataset], time.perf_counter() - began)
+            continue
+        named = replace(fit, known_as=datasets[fit.dataset].known_as)
+        job = _job(named, datasets[fit.dataset], splits[part], settings, registry)
+        found = None if settings.fresh else _stored(job)
+        outcome = "stored"
+        if found is None:
+            needed = (fit.dataset, fit.backbone)
+            if needed not in rows:
+                rows[needed] = _prepare(job, settings, display)
+            failure = rows[needed] or _run_fit(job, settings, display)
+            if failure:
+                _fail_unwritten(job, failure, began=time.time() - (time.perf_counter() - began))
+            found = [read_record(settings.records / f"{named.cell(t).file_stem}.json") for t in fit.tasks]
+            failed = [r.failure.reason for r in found if r.status == "failed" and r.failure]
             outcome = failed[0] if failed else "ok"
         display.finish(fit.label, outcome, time.perf_counter() - began)
-        records += stored
-    return records
+        records += found
+    return records, unusable
 
 
 def _job(fit: Fit, dataset: Dataset, split: Split, settings: Settings, registry: Registry) -> Job:
@@ -126,6 +116,7 @@ def _job(fit: Fit, dataset: Dataset, split: Split, settings: Settings, registry:
             split.hash,
             source_hash([*shared, registry.tasks[task]]),
             {str(k): v for k, v in settings.scales.items()},
+            dataset.card.energy_references or {} if dataset.card else {},
         )
         for task in fit.tasks
     }
@@ -160,88 +151,27 @@ def _stored(job: Job) -> list[Record] | None:
     return found
 
 
-def _prepare(job: Job, registry: Registry, workers: int, display: Display) -> str:
-    """Design rows of the whole dataset, into the cache."""
-    try:
-        backbone = job.fit.backbone.build(registry, "backbones")
-        if isinstance(backbone, LinearBackbone):
-            structures = [f.atoms for f in job.dataset.frames]
-            # A plugin given by its file cannot be imported by worker processes.
-            workers = 1 if job.plugins else workers
-            stored_rows(backbone, structures, job.dataset.elements, job.cache, workers, display.rows)
-    except Exception as error:
-        reason = f"design rows: {error}"
-        for task in job.fit.tasks:
-            write_failure(job, task, reason, traceback.format_exc())
-        return reason
-    return "ok"
+def _prepare(job: Job, settings: Settings, display: Display) -> str:
+    """Design rows of the whole dataset, into the cache; why not, if they could not be computed."""
+
+    def passed_on(message: str) -> None:
+        done, total = message.split()
+        display.rows(int(done), int(total))
+
+    log = settings.out / "logs" / f"{job.fit.cell('rows').file_stem}.log"
+    failure = run_isolated(prepare_rows, (job, settings.workers), log, settings.timeout, passed_on)
+    return f"design rows: {failure}" if failure else ""
 
 
-def _run_process(job: Job, settings: Settings, display: Display) -> str:
-    """Run the fit in a process; if it dies or takes too long, record that for what it left undone."""
+def _run_fit(job: Job, settings: Settings, display: Display) -> str:
+    """The fit and its tasks; why the process ended, if it did not end well."""
     log = settings.out / "logs" / f"{job.fit.cell('fit').file_stem}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    context = get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOAD))
-    receiver, sender = context.Pipe(duplex=False)
-    began = time.time()
-    process = context.Process(target=_child, args=(job, sender, log), daemon=True)
-    process.start()
-    sender.close()
-    try:
-        reason = _wait(process, receiver, settings.timeout, display)
-    except BaseException:
-        process.kill()
-        process.join()
-        raise
-    if reason:
-        for task in job.fit.tasks:
-            path = job.records / f"{job.fit.cell(task).file_stem}.json"
-            if not path.exists() or path.stat().st_mtime < began:
-                write_failure(job, task, reason, _tail(log))
-    return reason or "ok"
+    return run_isolated(run_job, (job,), log, settings.timeout, display.step)
 
 
-def _wait(process, receiver: Connection, timeout: float, display: Display) -> str:
-    """Pass on what the process says until it ends; why it ended, empty if it ended well."""
-    deadline = time.monotonic() + timeout
-    for message in _messages(receiver, deadline):
-        display.step(message)
-    process.join(max(0.0, deadline - time.monotonic()))
-    if process.is_alive():
-        process.kill()
-        process.join()
-        return f"stopped after its time limit of {timeout:g} s (--timeout)."
-    if process.exitcode and process.exitcode < 0:
-        name = signal.Signals(-process.exitcode).name
-        hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
-        return f"its process was ended by {name}{hint}."
-    return f"its process ended with exit code {process.exitcode}." if process.exitcode else ""
-
-
-def _messages(receiver: Connection, deadline: float) -> Iterator[str]:
-    while (left := deadline - time.monotonic()) > 0:
-        if receiver.poll(min(left, 1.0)):
-            try:
-                yield receiver.recv_bytes().decode()
-            except EOFError:
-                return
-
-
-def _child(job: Job, sender: Connection, log: Path) -> None:
-    """Entry of the process: what it prints goes to the log."""
-    end_with_parent()
-    with log.open("w") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    run_job(job, lambda text: sender.send_bytes(text.encode()))
-    sender.close()
-
-
-def _tail(log: Path) -> str:
-    try:
-        return log.read_text(errors="replace")[-4000:]
-    except OSError:
-        return ""
+def _fail_unwritten(job: Job, reason: str, began: float) -> None:
+    """Record the failure for the tasks that have no record of this run."""
+    for task in job.fit.tasks:
+        path = job.records / f"{job.fit.cell(task).file_stem}.json"
+        if not path.exists() or path.stat().st_mtime < began:
+            write_failure(job, task, reason.splitlines()[0], reason)

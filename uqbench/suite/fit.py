@@ -25,7 +25,7 @@ from uqbench.linear.arrays import Arrays
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.problem import build_problem
 from uqbench.linear.references import fit_references
-from uqbench.registry import discover
+from uqbench.registry import PLUGIN_MODULE, discover
 from uqbench.suite.plan import Fit
 from uqbench.suite.raw import Evaluated, collect, to_npz
 from uqbench.suite.record import CellPart, DataPart, FailurePart, Record, write_record
@@ -99,6 +99,24 @@ def run_job(job: Job, say: Callable[[str], None]) -> None:
             write_failure(job, task, _reason(error), traceback.format_exc())
 
 
+def prepare_rows(job: Job, workers: int, say: Callable[[str], None]) -> None:
+    """Design rows of the whole dataset, into the cache; says "done total" as it goes. Raises UqbenchError."""
+    backbone = job.fit.backbone.build(discover(job.plugins), "backbones")
+    if not isinstance(backbone, LinearBackbone):
+        return
+    # A plugin given by its file cannot be imported by worker processes.
+    workers = 1 if type(backbone).__module__.startswith(PLUGIN_MODULE) else workers
+    structures = [f.atoms for f in job.dataset.frames]
+    stored_rows(
+        backbone,
+        structures,
+        job.dataset.elements,
+        job.cache,
+        workers,
+        lambda done, total: say(f"{done} {total}"),
+    )
+
+
 class _Run:
     """The state of one fit while it runs."""
 
@@ -156,7 +174,11 @@ class _Run:
         references = dict(card.energy_references) if card and card.energy_references else None
         references = references or fit_references(train, self.elements)
         problem = build_problem(
-            train, lambda i: self.rows.rows(int(fold.train[i])), self.job.scales, references
+            train,
+            lambda i: self.rows.rows(int(fold.train[i])),
+            self.job.scales,
+            references,
+            self.job.fit.device,
         )
         rng = np.random.default_rng([self.job.fit.seed, number])
         with stopwatch(self.arrays.synchronise) as elapsed:
@@ -238,16 +260,24 @@ class _Run:
         # Scoring is many small products, which a second thread only slows.
         with threadpool_limits(1):
             with stopwatch() as calibrating:
-                calibrate_all(tables)
+                calibrations = calibrate_all(tables)
             with stopwatch() as scoring:
-                found = score_tables(tables)
+                found = score_tables(tables, calibrations)
         record = blank_record(
             self.job,
             task,
             "ok",
             references=self.references,
             facts=self.facts,
-            cost=cost | {"calibrate_wall_s": calibrating.wall, "score_wall_s": scoring.wall},
+            cost=cost
+            | {
+                "calibrate_wall_s": calibrating.wall,
+                "calibrate_cpu_s": calibrating.cpu,
+                "score_wall_s": scoring.wall,
+                "train_total_cpu_s": cost["backbone"]["train_rows_cpu_s"]
+                + sum(f["cpu_s"] for f in self.fit_seconds)
+                + calibrating.cpu,
+            },
             **found,
         )
         write_record(self.job.records, stem, record, to_npz(tables))

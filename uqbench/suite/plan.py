@@ -65,11 +65,13 @@ class Fit:
     train_size: float
     seed: int
     device: str
+    known_as: str = ""
+    """What records call the dataset: its name, or the file's name with a hash of what is in it."""
 
     def cell(self, task: str) -> Cell:
-        """The cell of one of its tasks; a dataset given by its file goes by the file's name."""
+        """The cell of one of its tasks."""
         return Cell(
-            Path(self.dataset).name,
+            self.known_as or Path(self.dataset).name,
             str(self.backbone),
             str(self.method),
             task,
@@ -162,7 +164,15 @@ def source_hash(classes: Sequence[type[Method] | type[Backbone] | type[Task]]) -
     return digest.hexdigest()
 
 
-def content_key(cell: Cell, data_hash: str, split_hash: str, sources: str, scales: dict[str, float]) -> str:
-    """Decides whether a stored result may be used again: cell, data, split, weights and sources."""
-    parts = [cell.cell_id, data_hash, split_hash, sources, json.dumps(scales, sort_keys=True)]
+def content_key(
+    cell: Cell,
+    data_hash: str,
+    split_hash: str,
+    sources: str,
+    scales: Mapping[str, float],
+    references: Mapping[str, float],
+) -> str:
+    """Decides whether a stored result may be used again: cell, data, split, sources, weights, reference energies."""
+    numbers = json.dumps([dict(scales), dict(references)], sort_keys=True)
+    parts = [cell.cell_id, data_hash, split_hash, sources, numbers]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

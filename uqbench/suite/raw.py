@@ -105,7 +105,7 @@ def collect(
             level_lower=levels[0],
             level_upper=levels[1],
             rule=levels[2],
-            energy_score=_energy_score(prediction, reference, 3 if kind == "forces" else 1),
+            energy_score=_energy_score(prediction, reference, _vector_size(kind, structure)),
             reference=reference,
             structure=structure,
             cluster=cluster[structure],
@@ -128,6 +128,13 @@ def _levels(prediction: Prediction) -> tuple[Array, Array, NDArray[np.str_]]:
     if not found or set(rules) == {"gaussian"}:
         return np.empty((0, 0)), np.empty((0, 0)), rules
     return np.stack([i.lower for i in found]), np.stack([i.upper for i in found]), rules
+
+
+def _vector_size(kind: str, structure: NDArray[np.int64]) -> int:
+    """3 for forces that come as whole vectors, else 1."""
+    if kind != "forces" or len(structure) % 3:
+        return 1
+    return 3 if (np.ptp(structure.reshape(-1, 3), axis=1) == 0).all() else 1
 
 
 def _energy_score(prediction: Prediction, reference: Array, size: int) -> Array:

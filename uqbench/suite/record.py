@@ -93,6 +93,18 @@ class Record(_Part):
     failure: FailurePart | None = None
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for results; raises UqbenchError if nothing can be written there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UqbenchError(
+            f"results cannot be written to {path}: {error.strerror or error}; choose another folder with --out."
+        ) from None
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: temporary file, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uqbench.data.card import read_card
 from uqbench.data.catalog import dataset_names, load_card
 from uqbench.data.dataset import Dataset
+from uqbench.errors import UqbenchError
 from uqbench.registry import Registry
 from uqbench.suite.config import Suite
 from uqbench.suite.display import LiveDisplay, PlainDisplay
@@ -43,9 +45,20 @@ def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
     suite = suite.model_copy(update={"backbones": backbones})
 
     def suggested(dataset: str) -> Mapping[str, Mapping[str, Any]]:
-        return load_card(dataset).suggested if dataset in dataset_names() else {}
+        is_card = dataset.endswith((".yaml", ".yml"))
+        if not is_card and dataset not in dataset_names():
+            return {}
+        return (read_card(Path(dataset)) if is_card else load_card(dataset)).suggested
 
-    return make_plan(suite, registry, suite.devices or available_devices(), suggested)
+    plan = make_plan(suite, registry, suite.devices or available_devices(), suggested)
+    if not plan:
+        needed = {name: missing_packages(cls) for name, cls in registry.backbones.items()}
+        advice = [f"{name}: pip install 'uqbench[{name}]'" for name, packages in needed.items() if packages]
+        raise UqbenchError(
+            "there is nothing to run: the suite has no dataset, backbone, method or task."
+            + (f" Backbones whose packages are missing: {'; '.join(advice)}." if advice else "")
+        )
+    return plan
 
 
 def estimate_seconds(plan: list[Fit], load: Callable[[str], Dataset], workers: int) -> float:
@@ -64,8 +77,8 @@ def default_cache() -> Path:
 
 def run_plan(
     plan: list[Fit], settings: Settings, registry: Registry, load: Callable[[str], Dataset], console: Console
-) -> list[Record]:
-    """Execute with a live bar on a terminal, plain lines elsewhere."""
+) -> tuple[list[Record], dict[str, str]]:
+    """What execute gives, with a live bar on a terminal, plain lines elsewhere."""
     display = LiveDisplay(console, len(plan)) if console.is_terminal else PlainDisplay(console)
     with display if isinstance(display, LiveDisplay) else nullcontext():
         return execute(plan, settings, registry, load, display)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from uqbench.api import Array
 from uqbench.errors import UqbenchError
-from uqbench.scores.bootstrap import LEAST_CLUSTERS, draw_resamples, percentile_score, whole_sample
+from uqbench.scores.bootstrap import LEAST_CLUSTERS, draw_resamples, percentile_score, ratio, whole_sample
 from uqbench.scores.calibrate import LEVELS, Calibration, fit_calibration
 from uqbench.scores.intervals import covered, width
 from uqbench.scores.summary import score_table
@@ -122,32 +123,35 @@ def calibrated_variant(table: RawTable, part: str, calibrations: Mapping[int, Ca
     )
 
 
-def score_tables(tables: Mapping[str, RawTable]) -> dict[str, Any]:
-    """All that a record says of predictions, as plain JSON values.
+def score_tables(
+    tables: Mapping[str, RawTable],
+    calibrations: Mapping[str, tuple[dict[int, Calibration], str]] | None = None,
+) -> dict[str, Any]:
+    """All that a record says of predictions, as plain JSON values. calibrations: fitted here unless given.
 
     scores: variant -> part -> kind -> score -> {value, low, high}. reasons: likewise, why one is absent.
     groups: variant -> part -> kind -> config_type -> {n, n_clusters, rmse, coverage_95, width_95}.
     calibration: kind -> fold -> a, c, factors. symmetry: kind -> observables and how many symmetry makes zero.
     """
     found: dict[str, Any] = {"scores": {}, "reasons": {}, "groups": {}, "calibration": {}, "symmetry": {}}
-    every = calibrate_all(tables)
+    every = calibrate_all(tables) if calibrations is None else calibrations
     for kind, table in tables.items():
         found["symmetry"][kind] = {"n": len(table.scored), "zero": int((~table.scored).sum())}
-        calibrations, failure = every[kind]
+        by_fold, failure = every[kind]
         found["calibration"][kind] = {
             str(fold): {
                 key: {str(k): v for k, v in value.items()} if isinstance(value, dict) else value
                 for key, value in asdict(c).items()
             }
-            for fold, c in calibrations.items()
+            for fold, c in by_fold.items()
         }
         for part in ("test", "held_out"):
             if not (table.scored & (table.part == PARTS.index(part))).any():
                 continue
             variants = {"raw": raw_variant(table, part)}
-            if calibrations:
+            if by_fold:
                 try:
-                    variants["calibrated"] = calibrated_variant(table, part, calibrations)
+                    variants["calibrated"] = calibrated_variant(table, part, by_fold)
                 except UqbenchError as error:
                     failure = str(error)
             if failure:
@@ -156,6 +160,8 @@ def score_tables(tables: Mapping[str, RawTable]) -> dict[str, Any]:
                 scores, reasons = _scores(variant)
                 if name == "raw":
                     scores |= _energy_score(table, part)
+                else:
+                    reasons |= _unattainable(by_fold, reasons)
                 _put(found["scores"], (name, part, kind), scores)
                 _put(found["reasons"], (name, part, kind), reasons)
                 _put(found["groups"], (name, part, kind), _by_config_type(variant, table.config_types))
@@ -173,17 +179,33 @@ def _scores(variant: Variant) -> tuple[dict[str, Any], dict[str, str]]:
         stated=variant.stated,
     )
     scores = {name: asdict(score) for name, score in table.scores.items()}
+    reasons = dict(table.reasons)
     if 0.95 in variant.cluster_intervals:
         lower, upper = variant.cluster_intervals[0.95]
         resamples = _resamples(variant.cluster)
-        hit, wide = (
-            resamples.mean(covered(lower, upper, variant.observed)),
-            resamples.mean(width(lower, upper)),
-        )
-        squared_error = resamples.mean((variant.observed - variant.mean) ** 2)
-        scores["cluster_coverage_95"] = asdict(percentile_score(hit))
-        scores["cluster_width_95"] = asdict(percentile_score(wide / np.sqrt(squared_error)))
-    return scores, dict(table.reasons)
+        rmse = np.sqrt(resamples.mean((variant.observed - variant.mean) ** 2))
+        try:
+            hit, wide = covered(lower, upper, variant.observed), width(lower, upper)
+            scores["cluster_coverage_95"] = asdict(percentile_score(resamples.mean(hit)))
+            scores["cluster_width_95"] = asdict(percentile_score(ratio(resamples.mean(wide), rmse)))
+        except UqbenchError as error:
+            reasons["cluster_coverage_95"] = str(error)
+    return scores, reasons
+
+
+def _unattainable(calibrations: Mapping[int, Calibration], reasons: Mapping[str, str]) -> dict[str, str]:
+    """Why levels that a fold's calibration part is too small for have no score, in place of a bare "no interval"."""
+    found = {}
+    for level in LEVELS:
+        short = [(fold, c.n) for fold, c in calibrations.items() if c.factors[level] is None]
+        if short:
+            fold, n = short[0]
+            words = (
+                f"{level:.0%} is not attainable: {math.ceil(level / (1.0 - level) - 1e-9)} calibration values are "
+                f"needed, fold {fold} has {n}. More structures are needed."
+            )
+            found |= {name: words for name in reasons if name.endswith(f"_{100 * level:.0f}")}
+    return found
 
 
 def _resamples(cluster: NDArray[np.int64]):
@@ -212,8 +234,10 @@ def _by_config_type(variant: Variant, names: NDArray[np.str_]) -> dict[str, dict
         }
         if 0.95 in variant.intervals and rmse > 0.0:
             lower, upper = (side[here] for side in variant.intervals[0.95])
-            entry["coverage_95"] = float(covered(lower, upper, variant.observed[here]).mean())
-            entry["width_95"] = float(width(lower, upper).mean() / rmse)
+            # A group with an interval of no width has no coverage; the whole table's reason says why.
+            if (upper > lower).all():
+                entry["coverage_95"] = float(covered(lower, upper, variant.observed[here]).mean())
+                entry["width_95"] = float(width(lower, upper).mean() / rmse)
         found[str(names[code])] = entry
     return found
 

@@ -1,0 +1,36 @@
+"""Suites that come with uqbench are found by name, valid, and plan what they say."""
+
+import pytest
+
+from uqbench.cli import main
+from uqbench.errors import UqbenchError
+from uqbench.registry import discover
+from uqbench.suite.config import find_suite, load_suite
+from uqbench.suite.run import plan_suite
+
+
+def test_the_linear_study_plans_every_method_at_every_size():
+    suite = load_suite(find_suite("linear-study"))
+    plan = plan_suite(suite, discover())
+    methods = {str(fit.method) for fit in plan}
+    assert {"constant", "pops", "pops_calibrated", "bayesian_linear:noise=false"} <= methods
+    assert {fit.train_size for fit in plan} == {0.1, 0.2, 0.4, 0.7, 1.0}
+    assert {fit.dataset for fit in plan} == {"al", *(f"zuo2020_{e}" for e in ("cu", "mo", "si", "li"))}
+    assert len(plan) == 5 * 5 * len(methods)
+    cutoffs = {fit.dataset: fit.backbone.parameters for fit in plan}
+    assert cutoffs["zuo2020_cu"] != cutoffs["zuo2020_li"]
+
+
+def test_a_name_or_a_path(tmp_path):
+    path = tmp_path / "mine"
+    path.write_text("seeds: [3]\n")
+    assert load_suite(find_suite(str(path))).seeds == (3,)
+    assert find_suite("some/where.yaml").name == "where.yaml"
+    with pytest.raises(UqbenchError, match=r"no suite is called 'linear-stud'\. Did you mean linear-study"):
+        find_suite("linear-stud")
+
+
+def test_the_command_line_takes_the_name(capsys):
+    asked = ["run", "--suite", "linear-study", "--dataset", "al", "--method", "constant", "--dry-run"]
+    assert main(asked) == 0
+    assert "5 fits" in capsys.readouterr().out

@@ -53,6 +53,7 @@ class Cqr(LinearMethod):
         Raises UqbenchError if there are fewer than 10 training energies.
         """
         from sklearn.ensemble import HistGradientBoostingRegressor
+        from threadpoolctl import threadpool_limits
 
         ridge = fit_ridge(problem)
         rows, residual, cluster = _energies(problem, ridge.mean)
@@ -71,9 +72,13 @@ class Cqr(LinearMethod):
                 max_leaf_nodes=8,
                 learning_rate=0.05,
                 random_state=seed,
-            ).fit(rows[~kept_back], residual[~kept_back])
+            )
             for q in (0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL)
         )
+        # On so few rows threads wait for each other far longer than they work.
+        with threadpool_limits(1, user_api="openmp"):
+            lower.fit(rows[~kept_back], residual[~kept_back])
+            upper.fit(rows[~kept_back], residual[~kept_back])
         held = rows[kept_back]
         beyond = np.maximum(
             lower.predict(held) - residual[kept_back], residual[kept_back] - upper.predict(held)

@@ -51,7 +51,9 @@ def section_figures(
 
 def curve_figure(curve: Curve, styles: Mapping[str, Style]) -> dict[str, bytes]:
     """SVG and PNG files of a learning curve by name; none where there is nothing to show."""
-    return figure_files(lambda: draw_learning(curve, _shown(curve.sections[-1]), styles), f"{curve.slug}-learning")
+    return figure_files(
+        lambda: draw_learning(curve, _shown(curve.sections[-1]), styles), f"{curve.slug}-learning"
+    )
 
 
 def figure_files(draw: Callable[[], Figure | None], stem: str) -> dict[str, bytes]:

@@ -80,8 +80,8 @@ def _page(evidence: Evidence, sections: list[Section], texts: list[str]) -> str:
 def _curve(curve: Curve, figure: str) -> str:
     return (
         f"## Learning curve: {escape(curve.title)}\n\n"
-        "Raw, on the same test structures whatever the train size. Error bar: width of the 95 % interval over 3.92, "
-        f"which is σ for a Gaussian.\n\n![{escape(_caption(figure))}](figures/{figure})\n"
+        "Raw, on the same test structures whatever the train size, with 95 % cluster-bootstrap intervals. σ: the width "
+        f"of the 95 % interval over 3.92, as a Gaussian has it.\n\n![{escape(_caption(figure))}](figures/{figure})\n"
     )
 
 

@@ -42,7 +42,7 @@ def draw_calibration(standings: Standings, styles: Mapping[str, Style]) -> Figur
     for axis in axes[-1]:
         axis.set_xlabel("nominal coverage (%)")
     handles = method_handles(
-        [r.record.cell.method for own in rows.values() for r in own], styles, with_markers=False
+        [r.record.cell.method for own in rows.values() for r in own], styles, lines=True, markers=False
     )
     figure.legend(handles=handles, loc="outside right upper", frameon=False)
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uqbench.report.ranking import Standing, common_machine, cost_ratio, time_counts
-from uqbench.report.styles import Standings, Style, method_handles, new_figure
+from uqbench.report.styles import Standings, Style, method_handles, new_figure, plain_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ def draw_cost(standings: Standings, styles: Mapping[str, Style]) -> Figure | Non
     axes[0].set_ylabel("interval score / calibrated constant")
     every = [s for own in shown.values() for s in own]
     handles = method_handles(
-        [s.row.record.cell.method for s in every], styles, with_markers=True
+        [s.row.record.cell.method for s in every], styles, lines=False, markers=True
     ) + _cost_handles(every)
     figure.legend(handles=handles, loc="outside right upper", frameon=False)
     return figure
@@ -72,19 +72,8 @@ def _cost_panel(axis: Axes, own: Sequence[Standing], styles: Mapping[str, Style]
         x, y = np.array(front).T
         axis.step(x, y, where="post", color="0.3", linewidth=0.9, linestyle="--", zorder=1)
     axis.margins(0.12, 0.08)
-    _plain_ticks(axis)
-
-
-def _plain_ticks(axis: Axes) -> None:
-    """0.5, 1, 2 in place of powers of ten, for ratios that span little more than one."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
     for direction in (axis.xaxis, axis.yaxis):
-        low, high = direction.get_view_interval()
-        steps = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 20.0 * low else (1.0, 2.0, 5.0)
-        direction.set_major_locator(LogLocator(subs=steps if high < 300.0 * low else (1.0,)))
-        direction.set_major_formatter(StrMethodFormatter("{x:g}"))
-        direction.set_minor_formatter(NullFormatter())
+        plain_ticks(direction)
 
 
 def _cost_handles(standings: Sequence[Standing]) -> list[Line2D]:

@@ -15,7 +15,7 @@ from uqbench.api import Array
 from uqbench.report.evidence import Row
 from uqbench.report.ranking import BASELINE
 from uqbench.report.sections import Section
-from uqbench.report.styles import Style, method_handles, new_figure
+from uqbench.report.styles import Style, method_handles, new_figure, plain_ticks
 from uqbench.suite.record import ScorePart
 
 if TYPE_CHECKING:
@@ -79,12 +79,14 @@ def draw_learning(curve: Curve, kinds: Sequence[str], styles: Mapping[str, Style
         coverage.axhline(95.0, color="0.6", linewidth=0.8, zorder=0)
         width.axhline(GAUSSIAN_WIDTH, color="0.6", linewidth=0.8, zorder=0)
         coverage.set(title=f"{kind}: coverage", ylabel="values in the 95 % interval (%)", ylim=(0.0, 103.0))
-        width.set(title=f"{kind}: width of it / RMSE", yscale="log")
-        absolute.set(title=f"{kind}: error bar and error ({unit})", yscale="log")
+        width.set(title=f"{kind}: width / RMSE", yscale="log")
+        absolute.set(title=f"{kind}: σ and error ({unit})", yscale="log")
+        for axis in (width, absolute):
+            plain_ticks(axis.yaxis)
     _ticks(axes[-1], curve)
     shown = [method for own in lines.values() for method, _ in own]
     figure.legend(
-        handles=[*_error_handle(), *method_handles(shown, styles, with_markers=False)],
+        handles=[*_error_handle(), *method_handles(shown, styles, lines=True, markers=True)],
         loc="outside right upper",
         frameon=False,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uqbench.report.ranking import Standing
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -75,9 +76,9 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def method_handles(
-    methods: Iterable[str], styles: Mapping[str, Style], *, with_markers: bool
+    methods: Iterable[str], styles: Mapping[str, Style], *, lines: bool, markers: bool
 ) -> list[Line2D]:
-    """Legend entries of methods, in order of their names."""
+    """Legend entries of methods as lines, markers or both, in order of their names."""
     from matplotlib.lines import Line2D
 
     return [
@@ -85,12 +86,23 @@ def method_handles(
             [],
             [],
             color=styles[name].colour,
-            linestyle="" if with_markers else styles[name].line,
-            marker=styles[name].marker if with_markers else "",
+            linestyle=styles[name].line if lines else "",
+            marker=styles[name].marker if markers else "",
             label=short_name(name),
         )
         for name in sorted(set(methods))
     ]
+
+
+def plain_ticks(direction: Axis) -> None:
+    """0.5, 1, 2 in place of powers of ten on a logarithmic axis that spans little."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    low, high = direction.get_view_interval()
+    steps = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 20.0 * low else (1.0, 2.0, 5.0)
+    direction.set_major_locator(LogLocator(subs=steps if high < 300.0 * low else (1.0,)))
+    direction.set_major_formatter(StrMethodFormatter("{x:g}"))
+    direction.set_minor_formatter(NullFormatter())
 
 
 def short_name(name: str) -> str:

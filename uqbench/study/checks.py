@@ -58,7 +58,9 @@ def theory_checks(study: Study) -> list[Check]:
 def _of_case(study: Study, case: Case) -> Iterator[Check]:
     p = N_FEATURES
 
-    def equal(statement: str, method: str, measure: str, expected: float, exact: bool = True) -> Iterator[Check]:
+    def equal(
+        statement: str, method: str, measure: str, expected: float, exact: bool = True
+    ) -> Iterator[Check]:
         if method in study.methods:
             yield Check(statement, case, expected, expected, *study.of(case, method, measure), exact)
 
@@ -66,7 +68,9 @@ def _of_case(study: Study, case: Case) -> Iterator[Check]:
         both = predictive_coverage(case.n, p)
         yield from equal("predictive interval covers labels", PREDICTIVE, "coverage", both)
         yield from equal("epistemic interval covers the true function", EPISTEMIC, "best", both)
-        yield from equal("epistemic interval covers labels", EPISTEMIC, "coverage", epistemic_coverage(case.n, p))
+        yield from equal(
+            "epistemic interval covers labels", EPISTEMIC, "coverage", epistemic_coverage(case.n, p)
+        )
     else:
         expected = epistemic_coverage_misspecified(case, p)
         yield from equal("epistemic interval covers labels", EPISTEMIC, "coverage", expected, exact=False)

@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 def run_linear_study(repeats: int, out: Path, console: Console) -> int:
-    """Run the synthetic study on all cores, print its tables, write its page and figure into out; gives 0.
+    """Run the synthetic study on all cores, print its tables, write its page and figures into out; gives 0.
 
     Raises UqbenchError for fewer than 2 repeats.
     """
     from rich.progress import Progress
 
-    # Off a terminal the bar shows nothing but its end.
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("fits on draws")
-        study = run_study(
-            linear_trials(discover()),
-            all_cases(),
-            repeats,
-            os.cpu_count() or 1,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("draws", total=None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            if not console.is_terminal and 10 * done // total > 10 * (done - 1) // total:
+                console.print(f"{done} of {total} draws")
+
+        workers = os.cpu_count() or 1
+        study = run_study(linear_trials(discover()), all_cases(), repeats, workers, progress)
     for table in terminal_tables(study):
         console.print(table)
     for (case, method), reason in study.failures.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from uqbench.registry import Registry
 from uqbench.spec import make_spec
 from uqbench.study.repeat import MEASURES, Trial, UnflooredEnsemble, run_repeat
 from uqbench.study.synthetic import N_FEATURES, Case
+from uqbench.suite.plan import missing_packages
 
 FAMILIES = {"well specified": (0.1, 0.0), "mixed": (0.1, 0.1), "misspecified": (0.001, 0.1)}
 """Noise and misfit; in the last, labels are nearly noiseless as those of DFT are."""
@@ -37,9 +39,7 @@ class Study:
 
     def of(self, case: Case, method: str, measure: str) -> tuple[float, float]:
         """Mean over repeats and its standard error; nan where there is nothing to average."""
-        values = self.values[
-            self.cases.index(case), :, self.methods.index(method), MEASURES.index(measure)
-        ]
+        values = self.values[self.cases.index(case), :, self.methods.index(method), MEASURES.index(measure)]
         known = values[np.isfinite(values)]
         if len(known) < 2:
             return float("nan"), float("nan")
@@ -60,10 +60,10 @@ def all_cases() -> tuple[Case, ...]:
 
 
 def linear_trials(registry: Registry) -> list[Trial]:
-    """All variants of the linear methods of a registry, and the POPS ensemble as theory has it."""
+    """All variants of the linear methods that can be used here, and the POPS ensemble as theory has it."""
     trials = []
     for name, cls in sorted(registry.methods.items()):
-        if issubclass(cls, LinearMethod):
+        if issubclass(cls, LinearMethod) and not missing_packages(cls):
             specs = [make_spec(name, parameters, registry, "methods") for parameters in cls.variants]
             trials += [Trial(str(spec), spec.build(registry, "methods")) for spec in specs]
     return [*trials, Trial(UNFLOORED, UnflooredEnsemble())]
@@ -107,9 +107,10 @@ def run_study(
 
 def _start_worker() -> None:
     """Problems are small: a thread more only slows."""
-    # Imported first, for threads can be limited only in libraries that are loaded.
+    # Imported first, for threads can be limited only in libraries that are loaded; others read the variable.
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     end_with_parent()
     threadpool_limits(1)
+    os.environ["OMP_NUM_THREADS"] = "1"

@@ -13,11 +13,11 @@ from uqbench.errors import UqbenchError
 from uqbench.linear.corrections import PointwiseCorrections
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.hull import Hull
+from uqbench.report.ranking import BASELINE
 from uqbench.scores.calibrate import fit_calibration
 from uqbench.scores.intervals import covered, interval_score, width
 from uqbench.study.synthetic import N_FEATURES, Case, Draw, as_problem, draw
 from uqbench.study.theory import MAIN_LEVEL
-from uqbench_methods.constant import Constant
 
 N_TEST = 200
 N_CALIBRATION = 200
@@ -67,18 +67,24 @@ class Trial:
 def run_repeat(case: Case, trials: Sequence[Trial], seed: Sequence[int]) -> tuple[Array, dict[str, str]]:
     """(n_trials, n_measures) of one draw, and why a method failed, by name; its row is nan.
 
-    The seed decides the draw, which all methods share, and every fit.
+    The seed decides the draw, which all methods share, and every fit. Raises UqbenchError if the baseline
+    `constant` is not among the trials.
     """
+    baseline = next((trial.method for trial in trials if trial.name == BASELINE), None)
+    if baseline is None:
+        raise UqbenchError(
+            f"the study has no {BASELINE!r}, which scores are relative to; it needs that method."
+        )
     rng = np.random.default_rng(seed)
     theta = rng.standard_normal(N_FEATURES)
     train, calibration, test = (draw(case, theta, n, rng) for n in (case.n, N_CALIBRATION, N_TEST))
     parts = Parts(train, calibration, test)
-    baseline = parts.measure(Constant(), seed, 1.0)["calibrated_score"]
+    unit = parts.measure(baseline, seed, 1.0)["calibrated_score"]
     found = np.full((len(trials), len(MEASURES)), np.nan)
     failures: dict[str, str] = {}
     for line, trial in zip(found, trials, strict=True):
         try:
-            measured = parts.measure(trial.method, seed, baseline)
+            measured = parts.measure(trial.method, seed, unit)
         except UqbenchError as error:
             failures[trial.name] = str(error)
             continue
@@ -94,8 +100,8 @@ class Parts:
     calibration: Draw
     test: Draw
 
-    def measure(self, method: LinearMethod, seed: Sequence[int], baseline: float) -> dict[str, float]:
-        """MEASURES of a method; baseline: the interval score that others are relative to."""
+    def measure(self, method: LinearMethod, seed: Sequence[int], unit: float) -> dict[str, float]:
+        """MEASURES of a method; unit: interval score that its own are relative to."""
         posterior = method.fit(as_problem(self.train), np.random.default_rng(seed))
         on_train, on_calibration, on_test = (
             posterior.predict_rows(part.rows, "energy") for part in (self.train, self.calibration, self.test)
@@ -103,10 +109,10 @@ class Parts:
         rmse = float(np.sqrt(np.mean((self.test.labels - on_test.mean) ** 2)))
         cluster = np.arange(len(self.calibration.labels))
         calibrated = fit_calibration(on_calibration, self.calibration.labels, cluster, (MAIN_LEVEL,))
-        measured = self._scored("calibrated_", calibrated.apply(on_test).intervals[MAIN_LEVEL], rmse, baseline)
+        measured = self._scored("calibrated_", calibrated.apply(on_test).intervals[MAIN_LEVEL], rmse, unit)
         interval = on_test.interval(MAIN_LEVEL)
         if interval is not None:
-            measured |= self._scored("", (interval.lower, interval.upper), rmse, baseline)
+            measured |= self._scored("", (interval.lower, interval.upper), rmse, unit)
             measured["best"] = float(covered(interval.lower, interval.upper, self.test.best).mean())
         for name, prediction, labels in (
             ("stated", on_test, self.test.labels),
@@ -118,10 +124,8 @@ class Parts:
             measured[name] = float(covered(lower - slack, upper + slack, labels).mean())
         return measured
 
-    def _scored(
-        self, prefix: str, bounds: tuple[Array, Array], rmse: float, baseline: float
-    ) -> dict[str, float]:
-        score = interval_score(*bounds, self.test.labels, MAIN_LEVEL).mean() / baseline
+    def _scored(self, prefix: str, bounds: tuple[Array, Array], rmse: float, unit: float) -> dict[str, float]:
+        score = interval_score(*bounds, self.test.labels, MAIN_LEVEL).mean() / unit
         return {
             f"{prefix}coverage": float(covered(*bounds, self.test.labels).mean()),
             f"{prefix}width": float(width(*bounds).mean()) / rmse,

@@ -1,0 +1,1 @@
+"""Simulation results of a potential: relaxation, vacancy, elastic constants, and uncertainty through them."""

@@ -1,0 +1,87 @@
+"""Relaxed energies of parameter samples: by one evaluation where that is safe, else by a real relaxation.
+
+A Newton step is trusted if H(θ) is positive definite, no atom moves by 0.1 Å and the decrement at its end is less
+than 1 meV. Positive curvature alone catches nothing: ungated, a wild sample can be off by hundreds of eV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqbench.api import Array
+from uqbench.properties.implicit import Expansion
+from uqbench.properties.relax import relax
+from uqbench.properties.resampling import Resampled, Status, resample
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+LARGEST_DECREMENT = 1e-3
+"""eV."""
+KICK = 0.02
+"""Å, along the softest mode of a sample whose Hessian is not positive definite: off a saddle point."""
+
+
+@dataclass(frozen=True)
+class Gated:
+    """result: energies, eV, as Resampled has them. accepted: (n,) taken from one evaluation; the others were relaxed.
+
+    decrement: (n,), eV, the error estimate of the accepted; nan for the others.
+    """
+
+    result: Resampled
+    accepted: NDArray[np.bool_]
+    decrement: Array
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many samples were accepted, really relaxed, unstable and not converged."""
+        found = self.result.counts
+        accepted = int(self.accepted.sum())
+        return {
+            "accepted": accepted,
+            "relaxed": found["ok"] - accepted,
+            "unstable": found["unstable"],
+            "not converged": found["not converged"],
+        }
+
+
+def gated_energies(expansion: Expansion, samples: Array, check: Callable[[Atoms], None]) -> Gated:
+    """Energies (eV) of the relaxed structure for coefficients (n, P).
+
+    check raises UnstableError for a relaxed structure that is no longer what is asked for; it sees those that were
+    really relaxed.
+    """
+    found = expansion.corrected(samples)
+    # The decrement is nan, and the comparison false, where there is no step or a long one.
+    accepted = found.decrement < LARGEST_DECREMENT
+    energies = found.energy[:, None].copy()
+    status: list[Status] = ["ok"] * len(samples)
+    reasons = [""] * len(samples)
+    for i in np.flatnonzero(~accepted):
+        start = expansion.atoms if found.stable[i] else _kicked(expansion, samples[i])
+
+        def measure(potential: Calculator, start: Atoms = start) -> dict[str, float]:
+            relaxation = relax(start, potential)
+            check(relaxation.atoms)
+            return {"energy": relaxation.energy}
+
+        one = resample(("energy",), measure, [expansion.backbone.potential(samples[i], expansion.elements)])
+        energies[i], status[i], reasons[i] = one.values[0], one.status[0], one.reasons[0]
+    result = Resampled(("energy",), energies, tuple(status), tuple(reasons))
+    return Gated(result, accepted, np.where(accepted, found.decrement, np.nan))
+
+
+def _kicked(expansion: Expansion, theta: Array) -> Atoms:
+    """The structure moved along the softest direction of H(θ)."""
+    _, modes = np.linalg.eigh(np.tensordot(theta, expansion.hessian_rows, 1))
+    shift = (expansion.basis @ modes[:, 0]).reshape(-1, 3)
+    atoms = expansion.atoms.copy()
+    atoms.positions += KICK * shift / np.abs(shift).max()
+    return atoms

@@ -17,7 +17,9 @@ def installed(tmp_path_factory):
     """Folder into which a freshly built wheel is installed."""
     folder = tmp_path_factory.mktemp("wheel")
     # A copy, since building leaves files behind that the next build would pick up.
-    ignored = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "uqbench-results", "leaderboard")
+    ignored = shutil.ignore_patterns(
+        ".*", "build", "*.egg-info", "__pycache__", "uqbench-results", "leaderboard"
+    )
     source = shutil.copytree(ROOT, folder / "source", ignore=ignored)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
     done = subprocess.run(build, capture_output=True, text=True, timeout=300)

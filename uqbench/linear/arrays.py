@@ -70,8 +70,8 @@ class Arrays:
         return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
     def zeros(self, *shape: int) -> Device:
-        """Zeros of a shape, in the order that BLAS updates in place."""
-        return self.put(np.zeros(shape, order="F"))
+        """Zeros of a shape."""
+        return self.put(np.zeros(shape))
 
     def take(self, rows: Device, index: NDArray[np.int64]) -> Device:
         """rows[index] for an index array of any shape on the host."""
@@ -89,21 +89,6 @@ class Arrays:
 
         multiply = blas.dtrmm  # pyright: ignore[reportAttributeAccessIssue]
         return multiply(1.0, lower, rows.T, lower=1, trans_a=1).T
-
-    def add_gram(self, gram: Device, rows: Device) -> Device:
-        """gram + rowsᵀ rows, in place where BLAS is at hand: then the upper triangle alone (see symmetric)."""
-        if self.device != "cpu":
-            gram += rows.T @ rows
-            return gram
-        from scipy.linalg import blas
-
-        update = blas.dsyrk  # pyright: ignore[reportAttributeAccessIssue]
-        return update(1.0, rows.T, beta=1.0, c=gram, overwrite_c=1)
-
-    def symmetric(self, gram: Device) -> Array:
-        """The whole matrix, on the host, from what add_gram made."""
-        whole = self.get(gram)
-        return np.triu(whole) + np.triu(whole, 1).T if self.device == "cpu" else whole
 
     def squared_norms(self, rows: Device) -> Array:
         """(n,) squared norms of rows (n, r), on the host."""

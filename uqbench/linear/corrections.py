@@ -71,9 +71,9 @@ class PointwiseCorrections:
             residual = block.labels - block.rows @ ridge.mean
             step = np.divide(residual, leverage, out=np.zeros_like(residual), where=leverage > 0)
             z *= arrays.put(step)[:, None]
-            moment = arrays.add_gram(moment, z)
+            moment += z.T @ z
             steps.append(step)
-        return cls(problem, ridge, tuple(steps), arrays.symmetric(moment))
+        return cls(problem, ridge, tuple(steps), arrays.get(moment))
 
     def blocks(self) -> Iterator[tuple[RowBlock, Array]]:
         """The training rows again, with their e_n/h_n."""

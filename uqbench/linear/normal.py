@@ -44,11 +44,11 @@ def accumulate(problem: LinearProblem) -> NormalEquations:
     for block in problem.blocks():
         for kind, part in block.parts():
             i, rows, labels = where[kind], arrays.put(block.rows[part]), block.labels[part]
-            grams[i] = arrays.add_gram(grams[i], rows)
+            grams[i] += rows.T @ rows
             moment[i] += arrays.get(arrays.put(labels) @ rows)
             square[i] += labels @ labels
             count[i] += len(labels)
-    gram = np.stack([arrays.symmetric(g) for g in grams])
+    gram = np.stack([arrays.get(g) for g in grams])
     if not (np.isfinite(gram).all() and np.isfinite(moment).all() and np.isfinite(square).all()):
         raise UqbenchError(
             "the design rows or labels hold a number that is not finite; check the backbone's rows."

@@ -17,7 +17,7 @@ gpu: $(VENV)/.installed-dev  ## the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
 
 bench: $(VENV)/.installed-dev  ## time the hot paths beside their peers, into benchmarks.json
-	$(BIN)/python -m pytest tests/benchmarks -o addopts= --benchmark-only --benchmark-json=benchmarks.json
+	$(BIN)/python -m pytest tests/benchmarks -o addopts= -m "not slow and not gpu" --benchmark-only --benchmark-json=benchmarks.json
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

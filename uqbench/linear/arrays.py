@@ -17,9 +17,6 @@ from uqbench.errors import UqbenchError
 if TYPE_CHECKING:
     from types import ModuleType
 
-TRIANGULAR = 256
-"""Columns from which a triangular product is faster than a general one (OpenBLAS, 2 cores)."""
-
 Device = Any
 """An array on the device: NumPy's own for "cpu", else a torch tensor."""
 
@@ -80,15 +77,6 @@ class Arrays:
         import torch
 
         return rows[torch.as_tensor(index, device=self._torch_device)]
-
-    def times_lower(self, rows: Device, lower: Device) -> Device:
-        """rows (n, P) times a lower triangular matrix (P, P): half the work, where that pays."""
-        if self.device != "cpu" or len(lower) < TRIANGULAR:
-            return rows @ lower
-        from scipy.linalg import blas
-
-        multiply = blas.dtrmm  # pyright: ignore[reportAttributeAccessIssue]
-        return multiply(1.0, lower, rows.T, lower=1, trans_a=1).T
 
     def squared_norms(self, rows: Device) -> Array:
         """(n,) squared norms of rows (n, r), on the host."""

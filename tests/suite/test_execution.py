@@ -116,8 +116,10 @@ def plugins(tmp_path, *names):
     return [str(tmp_path / f"{name}.py") for name in names]
 
 
-def test_a_run_scores_stores_and_goes_on_where_it_was(structures, cache, tmp_path):
-    out = tmp_path / "out"
+def test_a_run_scores_stores_and_goes_on_where_it_was(structures, cache, tmp_path, monkeypatch):
+    out, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
     first = run(structures, cache, out, "--method", "constant", "pops")
     assert first.returncode == 0, first.stdout + first.stderr
     found = records(out)
@@ -127,6 +129,7 @@ def test_a_run_scores_stores_and_goes_on_where_it_was(structures, cache, tmp_pat
     assert scores["forces"]["n"]["value"] == 36 * 12
     assert found["pops"]["cost"]["predict"]["ratio_to_bare"] > 0
     stamps = {p: p.stat().st_mtime_ns for p in (out / "records").iterdir()}
+    assert not list(scratch.iterdir())
     second = run(structures, cache, out, "--method", "constant", "pops")
     assert second.stdout.count("stored") == 2
     assert stamps == {p: p.stat().st_mtime_ns for p in (out / "records").iterdir()}

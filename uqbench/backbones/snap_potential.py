@@ -40,8 +40,10 @@ class SnapCalculator(Calculator):
                 f"needed for {', '.join(elements)}."
             )
         self.elements = elements
-        self._snap = snap
-        self._blocks = values.reshape(len(elements), -1)
+        # LAMMPS takes a potential from files only; the folder goes with this object.
+        self._folder = TemporaryDirectory(prefix="uqbench-snap-")
+        blocks = values.reshape(len(elements), -1)
+        self._commands = _write_potential(snap, blocks, elements, self._folder.name)
         self._lammps: Lammps | None = None
         self._loaded: Atoms | None = None
 
@@ -78,11 +80,7 @@ class SnapCalculator(Calculator):
             lammps.move(placement.positions)
             lammps.command("run 0 post no")
         else:
-            # LAMMPS takes a potential from files only. They last as long as the reading: a process that ends
-            # without cleaning up leaves none behind.
-            with TemporaryDirectory(prefix="uqbench-snap-") as folder:
-                commands = _write_potential(self._snap, self._blocks, self.elements, folder)
-                placement = lammps.load(atoms, self.elements, commands)
+            placement = lammps.load(atoms, self.elements, self._commands)
         self._loaded = atoms.copy()
         return placement
 

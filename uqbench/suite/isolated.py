@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -91,6 +92,8 @@ def _child(work: Callable[..., None], arguments: tuple[Any, ...], sender: Connec
         reason = str(error) if isinstance(error, UqbenchError) else f"{type(error).__name__}: {error}"
         sender.send_bytes((FAILED + reason).encode())
     sender.close()
+    # A forked process ends without the usual clean-up: what owns temporary files has to go first.
+    gc.collect()
 
 
 def _tail(log: Path) -> str:

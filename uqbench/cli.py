@@ -135,10 +135,10 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{label}-key", metavar="NAME", help=f"name of the {label} label in your files")
 
 
-def _console(stderr: bool = False) -> Console:
+def _console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    return Console(highlight=False)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -78,8 +78,9 @@ def execute(
         part = (fit.dataset, fit.seed, fit.train_size)
         try:
             if fit.dataset not in unusable and part not in splits:
-                display.step("reading")
-                datasets[fit.dataset] = load(fit.dataset)
+                if fit.dataset not in datasets:
+                    display.step("reading")
+                    datasets[fit.dataset] = load(fit.dataset)
                 splits[part] = make_split(
                     datasets[fit.dataset], fit.seed, fit.train_size, held_out=settings.held_out
                 )

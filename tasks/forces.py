@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uqbench.api import KINDS, UNITS, Frame, NotApplicable, Posterior, Table, Task, size_of
+from uqbench.api import KINDS, UNITS, Frame, FrameTask, NotApplicable, Posterior, Table, size_of
 
 
 @dataclass(frozen=True)
-class Forces(Task):
+class Forces(FrameTask):
     """The labels of the frames themselves, each kind a table."""
 
     def evaluate(self, posterior: Posterior, frames: Sequence[Frame]) -> Mapping[str, Table]:

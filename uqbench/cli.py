@@ -144,11 +144,12 @@ def _console() -> Console:
 def _run(options: argparse.Namespace) -> int:
     from functools import cache
 
-    from uqbench.data.dataset import Dataset, load_dataset
+    from uqbench.data.dataset import Dataset
     from uqbench.data.describe import describe
     from uqbench.registry import discover
     from uqbench.report.leaderboard import write_report
     from uqbench.report.terminal import summary_tables
+    from uqbench.suite import datasets
     from uqbench.suite.config import Suite, dump_suite, find_suite, load_suite, override
     from uqbench.suite.execute import Settings
     from uqbench.suite.record import make_folder, write_atomically
@@ -172,7 +173,7 @@ def _run(options: argparse.Namespace) -> int:
 
     @cache
     def load(name: str) -> Dataset:
-        dataset = load_dataset(name, options.test, _keys(options))
+        dataset = datasets.load(name, default_cache(), options.test, _keys(options))
         console.print(describe(dataset), markup=False, soft_wrap=True)
         return dataset
 

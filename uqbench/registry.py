@@ -82,8 +82,8 @@ def discover(plugins: Iterable[Path] = ()) -> Registry:
                 break
         else:
             raise UqbenchError(
-                f"{path} defines no method, task or backbone; subclass one of uqbench.api's LinearMethod, Task, "
-                "LinearBackbone in it."
+                f"{path} defines no method, task or backbone; subclass one of uqbench.api's LinearMethod, FrameTask, "
+                "PropertyTask, LinearBackbone in it."
             )
     return Registry(found["methods"], found["tasks"], found["backbones"], broken)  # pyright: ignore[reportArgumentType]
 

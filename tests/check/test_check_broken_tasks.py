@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from uqbench.api import LinearMethod, NotApplicable, Task
+from uqbench.api import FrameTask, LinearMethod, NotApplicable
 from uqbench.check.method import check_method
 from uqbench.check.task import check_task
 from uqbench.registry import Registry
@@ -20,7 +20,7 @@ def with_tables(change):
     def evaluate(self, posterior, frames):
         return change(dict(Forces().evaluate(posterior, frames)), frames)
 
-    return dataclass(frozen=True)(type("Bad", (Task,), {"evaluate": evaluate, "__module__": __name__}))
+    return dataclass(frozen=True)(type("Bad", (FrameTask,), {"evaluate": evaluate, "__module__": __name__}))
 
 
 def one(**changes):

@@ -228,13 +228,13 @@ def test_own_lattice_constants_need_the_response_of_the_cell():
     a = np.array([lattice_constant(crystal, BACKBONE.potential(t, AL)) for t in samples])
     exact = np.array([relaxed(t, crystal.at(float(x))) for t, x in zip(samples, a, strict=True)])
     table = VacancyInA.about(BACKBONE, AL, crystal, THETA, a.min() - 1e-3, a.max() + 1e-3)
-    found = table.energies(samples, a)
+    found = table.newton(samples, a).energy
     assert np.sqrt(np.mean((found - exact) ** 2)) < 1e-3 * exact.std()
     fixed = VacancyTables.about(BACKBONE, AL, crystal, THETA, symmetric=True).without_evaluations(samples)
     assert np.sqrt(np.mean((fixed - exact) ** 2)) > 1e-2 * exact.std()
-    assert np.isnan(table.energies(samples[:1], np.array([np.nan]))).all()
+    assert np.isnan(table.newton(samples[:1], np.array([np.nan])).energy).all()
     with pytest.raises(UqbenchError, match=r"4\.5000 Å is outside"):
-        table.energies(samples[:1], np.array([4.5]))
+        table.newton(samples[:1], np.array([4.5]))
 
 
 def test_a_relaxed_structure_that_the_check_refuses_is_unstable(tables):

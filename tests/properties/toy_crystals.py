@@ -38,3 +38,12 @@ def _fitted(backbone, nearest, energy):
     inside = 1 - r / backbone.cutoff
     powers = inside[:, None] ** np.arange(3, 3 + backbone.n_radial)
     return np.concatenate([[0.0], np.linalg.lstsq(powers, energy(r), rcond=None)[0]])
+
+
+def bcc_model():
+    """Backbone and coefficients: wells for both shells of bcc Fe at a = 2.9 Å, so that it resists shear."""
+    backbone = ToyPairs(cutoff=3.9, n_radial=6)
+    wells = (0.5, 2.5, 0.3), (0.4, 2.92, 0.3)
+    return backbone, _fitted(
+        backbone, 2.0, lambda r: -sum(d * np.exp(-(((r - at) / w) ** 2)) for d, at, w in wells)
+    )

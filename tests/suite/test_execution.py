@@ -89,7 +89,7 @@ def cache(tmp_path_factory):
 def command(structures, out, *more):
     return [
         *(sys.executable, "-m", "uqbench", "run", "--dataset", str(structures), "--out", str(out)),
-        *("--backbone", "snap:twojmax=4,cutoff=4.5", *more),
+        *("--backbone", "snap:twojmax=4,cutoff=4.5", "--task", "forces", *more),
     ]
 
 
@@ -270,7 +270,7 @@ def test_design_rows_that_fail_are_recorded_once(structures, cache, tmp_path):
     out = tmp_path / "out"
     environment = {**os.environ, "UQBENCH_CACHE": str(cache)}
     parts = ["run", "--dataset", str(structures), "--out", str(out), "--method", "constant", "pops"]
-    parts += ["--backbone", "broken_rows", "snap:twojmax=4,cutoff=4.5", "--plugin", str(plugin)]
+    parts += ["--backbone", "broken_rows", "snap:twojmax=4,cutoff=4.5", "--task", "forces", "--plugin", str(plugin)]
     done = subprocess.run(
         [sys.executable, "-m", "uqbench", *parts],
         env=environment,

@@ -3,10 +3,12 @@
 from uqbench.api.backbone import Backbone, LinearBackbone
 from uqbench.api.frame import KINDS, UNITS, Frame, Kind, size_of
 from uqbench.api.linear import LinearProblem, ParameterPosterior, RowBlock
+from uqbench.api.material import Lattice, Material, Reference
 from uqbench.api.method import LinearMethod, Method
 from uqbench.api.posterior import HasJointNoise, HasMembers, HasParameters, Posterior
 from uqbench.api.prediction import Array, Interval, Prediction, Predictions
-from uqbench.api.task import NotApplicable, Table, Task
+from uqbench.api.quantity import Quantity, Resampled, Status
+from uqbench.api.task import FrameTask, NotApplicable, PropertyTask, Table, Task
 
 __all__ = [
     "KINDS",
@@ -14,21 +16,29 @@ __all__ = [
     "Array",
     "Backbone",
     "Frame",
+    "FrameTask",
     "HasJointNoise",
     "HasMembers",
     "HasParameters",
     "Interval",
     "Kind",
+    "Lattice",
     "LinearBackbone",
     "LinearMethod",
     "LinearProblem",
+    "Material",
     "Method",
     "NotApplicable",
     "ParameterPosterior",
     "Posterior",
     "Prediction",
     "Predictions",
+    "PropertyTask",
+    "Quantity",
+    "Reference",
+    "Resampled",
     "RowBlock",
+    "Status",
     "Table",
     "Task",
     "size_of",

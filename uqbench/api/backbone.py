@@ -41,3 +41,7 @@ class LinearBackbone(Backbone):
     @abstractmethod
     def potential(self, coefficients: Array, elements: tuple[str, ...]) -> Calculator:
         """A fast ASE calculator (energy, forces, stress) for coefficients (P,)."""
+
+    def kink(self) -> float | None:
+        """Distance between atoms, Å, at which second derivatives of the rows jump; None where they are smooth."""
+        return None

@@ -81,3 +81,7 @@ class ParameterPosterior(ABC):
         Two arrays (n,), or None where the posterior has no bounds.
         """
         return None
+
+    def extremes(self, direction: Array) -> Array | None:
+        """(2, P): where direction · θ, for direction (P,), is least and where greatest; None without bounds."""
+        return None

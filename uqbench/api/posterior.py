@@ -58,7 +58,11 @@ class HasMembers(Protocol):
 
 @runtime_checkable
 class HasJointNoise(Protocol):
-    """A joint covariance of energy and forces (correlated-noise heads)."""
+    """A joint covariance of energy and forces about one potential (correlated-noise heads)."""
+
+    def mean_potential(self) -> Calculator:
+        """The potential of the mean."""
+        ...
 
     def joint_covariance(self, structure: Atoms) -> Array:
         """(1 + 3N, 1 + 3N) covariance of total energy (eV) and forces (eV/Å) of one structure."""

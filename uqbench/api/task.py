@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from numpy.typing import NDArray
 from uqbench.api.frame import Frame
 from uqbench.api.posterior import Posterior
 from uqbench.api.prediction import Array, Prediction
+
+if TYPE_CHECKING:
+    from uqbench.api.material import Material
+    from uqbench.api.quantity import Quantity
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,15 @@ class Table:
 
 
 class NotApplicable(Exception):
-    """Raised by Task.evaluate where a posterior cannot carry the task; the message is the reason."""
+    """Raised where a posterior or a material cannot carry a task; the message is the reason."""
 
 
 class Task(ABC):
-    """A frozen dataclass in a file of its own, named after the file."""
+    """A frozen dataclass in a file of its own, named after the file. Subclass FrameTask or PropertyTask."""
+
+
+class FrameTask(Task):
+    """Labels of held-out structures, predicted by the fit of each fold."""
 
     @abstractmethod
     def evaluate(self, posterior: Posterior, frames: Sequence[Frame]) -> Mapping[str, Table]:
@@ -42,3 +51,11 @@ class Task(ABC):
 
         A kind that no frame is labelled with is left out. Raises NotApplicable with the reason.
         """
+
+
+class PropertyTask(Task):
+    """Simulation results of one material, predicted by the fit on the whole pool and compared with its references."""
+
+    @abstractmethod
+    def quantities(self, material: Material) -> Sequence[Quantity]:
+        """What is to be computed for a material. Raises NotApplicable with the reason."""

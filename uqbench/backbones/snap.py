@@ -61,6 +61,10 @@ class Snap(LinearBackbone):
         """(1 + number of components and products) times the number of elements."""
         return len(elements) * (1 + self._n_components())
 
+    def kink(self) -> float:
+        """The cutoff: the switching function's second derivative jumps there."""
+        return self.cutoff
+
     def rows(self, structures: Sequence[Atoms], elements: tuple[str, ...]) -> Iterator[Array]:
         """Design rows of each structure in turn (see LinearBackbone), any cell shape and periodicity.
 

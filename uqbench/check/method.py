@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from uqbench.api import LinearMethod, Task
+from uqbench.api import FrameTask, LinearMethod
 from uqbench.check import fitting, parameters, potential
 from uqbench.check.finding import Broken, Finding, examine
 from uqbench.check.task import check_tables
@@ -21,6 +21,7 @@ CHECKS: dict[str, Callable[[Trial], str | None]] = {
     "predictions of rows": parameters.check_rows,
     "draws of coefficients": parameters.check_samples,
     "bounds of coefficients": parameters.check_support,
+    "ends of the bounds": parameters.check_extremes,
     "inputs left alone": fitting.check_inputs,
     "same seed, same result": fitting.check_seed,
     "global random state left alone": fitting.check_global_state,
@@ -36,6 +37,8 @@ CHECKS: dict[str, Callable[[Trial], str | None]] = {
 def check_method(text: str, registry: Registry) -> list[Finding]:
     """Fit NAME or NAME:field=value to toy structures, check all that the contract promises, evaluate all tasks.
 
+    Property tasks see a method through its draws and bounds of coefficients only, which are checked.
+
     Raises UqbenchError only for a name that is not there; whatever the plugin raises is a finding.
     """
     name = text.partition(":")[0]
@@ -50,6 +53,7 @@ def check_method(text: str, registry: Registry) -> list[Finding]:
         findings += [
             examine(f"task {name}", [*sources, source_file(task)], _carry, task, trial)
             for name, task in sorted(registry.tasks.items())
+            if issubclass(task, FrameTask)
         ]
     return findings
 
@@ -83,5 +87,5 @@ def _fit(method: LinearMethod, trials: list[Trial]) -> None:
     trials.append(Trial.of(method))
 
 
-def _carry(task: type[Task], trial: Trial) -> None:
+def _carry(task: type[FrameTask], trial: Trial) -> None:
     check_tables(task(), trial.potential, toy_frames())

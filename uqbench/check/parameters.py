@@ -108,6 +108,21 @@ def check_support(trial: Trial) -> None:
         )
 
 
+def check_extremes(trial: Trial) -> None:
+    """The coefficients at the ends of the bounds are where direction · θ takes the values that support gives."""
+    parameters, p = trial.parameters, trial.toy.problem.n_features
+    direction = default_rng(4).standard_normal(p)
+    support, extremes = parameters.support(direction[None]), parameters.extremes(direction)
+    if support is None and extremes is None:
+        raise Skipped("this posterior states no bounds of its coefficients (extremes gives None).")
+    if support is None or extremes is None:
+        raise Broken("of support and extremes one gives bounds and the other None; give both or neither.")
+    _require_numbers("extremes", extremes, (2, p))
+    ends, told = extremes @ direction, np.concatenate(support)
+    if not np.allclose(ends, told, rtol=1e-8, atol=1e-8 * (1.0 + np.abs(told).max())):
+        raise Broken(f"direction · extremes is {ends}, support gives {told}; they are the same ends.")
+
+
 def _require_numbers(what: str, values: Array, shape: tuple[int, ...]) -> None:
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
         kind = getattr(values, "dtype", type(values).__name__)

@@ -6,10 +6,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from uqbench.api import Array, Frame, NotApplicable, Posterior, Prediction, Table, Task
+from uqbench.api import (
+    Array,
+    Frame,
+    FrameTask,
+    NotApplicable,
+    Posterior,
+    Prediction,
+    PropertyTask,
+    Table,
+    Task,
+)
 from uqbench.check.finding import Broken, Finding, Skipped, examine
+from uqbench.check.quantity import check_quantities
 from uqbench.check.toy_data import energies_only, toy_frames
 from uqbench.check.toy_problem import ToyProblem
+from uqbench.errors import UqbenchError
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.posteriors import Gaussian
 from uqbench.registry import Registry, source_file
@@ -19,6 +31,7 @@ from uqbench.spec import parse_spec
 def check_task(text: str, registry: Registry) -> list[Finding]:
     """Evaluate NAME or NAME:field=value on toy structures with a Gaussian posterior of a pair potential.
 
+    A property task is asked for the quantities of aluminium, and these are computed with ASE's EMT.
     Raises UqbenchError only for a name that is not there.
     """
     sources = [source_file(registry.find("tasks", text.partition(":")[0]))]
@@ -26,17 +39,22 @@ def check_task(text: str, registry: Registry) -> list[Finding]:
     findings = [examine("parameters", sources, _build, text, registry, built)]
     if not built:
         return findings
+    task = built[0]
+    if isinstance(task, PropertyTask):
+        return [*findings, examine("quantities", sources, check_quantities, task)]
+    if not isinstance(task, FrameTask):
+        raise UqbenchError(f"task {text!r} is neither a FrameTask nor a PropertyTask; subclass one of them.")
     posterior = _plain_posterior()
     for what, frames in (
         ("tables", toy_frames()),
         ("energies alone", energies_only(toy_frames())),
         ("one structure", toy_frames()[:1]),
     ):
-        findings.append(examine(what, sources, check_tables, built[0], posterior, frames))
+        findings.append(examine(what, sources, check_tables, task, posterior, frames))
     return findings
 
 
-def check_tables(task: Task, posterior: Posterior, frames: Sequence[Frame]) -> None:
+def check_tables(task: FrameTask, posterior: Posterior, frames: Sequence[Frame]) -> None:
     """A task's tables hold together, and frames are left as they are. Raises Skipped if it is not applicable."""
     before = [_contents(f) for f in frames]
     try:

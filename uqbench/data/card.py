@@ -111,7 +111,9 @@ class Card(_Part):
     cluster_by: config_type ("*": any other) to the key of the comment line whose value names a frame's cluster,
     for trajectories and scans. ignore: kinds of label not to use. max_energy_above_lowest (eV/atom, one element
     only), max_force (eV/Å, largest component): frames beyond are left out. suggested: parameters of a backbone
-    for this material, by name. dft, provenance: settings and checks in the words of their authors.
+    for this material, by name. relaxation_paths: config_types that lie near the relaxation of a reference property;
+    fits for properties leave them out. withhold: a config_type without which properties are predicted a second
+    time, as extrapolations. dft, provenance: settings and checks in the words of their authors.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
@@ -133,12 +135,19 @@ class Card(_Part):
     max_force: Annotated[float, Field(gt=0)] | None = None
     suggested: dict[str, dict[str, JsonValue]] = {}
     properties: tuple[ReferenceProperty, ...] = ()
+    relaxation_paths: tuple[Text, ...] = ()
+    withhold: Text | None = None
     notes: tuple[Text, ...] = ()
     provenance: dict[str, JsonValue] = {}
 
     @model_validator(mode="after")
     def _names_exist(self) -> Card:
-        for field, names in (("held_out", self.held_out), ("cluster_by", tuple(self.cluster_by))):
+        for field, names in (
+            ("held_out", self.held_out),
+            ("cluster_by", tuple(self.cluster_by)),
+            ("relaxation_paths", self.relaxation_paths),
+            ("withhold", () if self.withhold is None else (self.withhold,)),
+        ):
             for name in names:
                 if name not in self.groups and name != "*":
                     raise ValueError(f"{field} names the config_type {name!r}, which groups does not list")

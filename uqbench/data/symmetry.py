@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqbench.api import Array
+from uqbench.symmetry import SYMPREC, Operations, operations
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-SYMPREC = 1e-4
-"""Å. Files round positions to 1e-6 or so; a displacement of 1e-4 Å gives forces of about a meV/Å."""
 
 VACUUM = 20.0
 """Å of empty space along directions that are not periodic."""
@@ -36,40 +33,24 @@ def free_components(atoms: Atoms) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]
     compatible with the box, which for a molecule are those of the cubic group about the Cartesian axes: all
     that can zero a Cartesian component, but for axes of rotation askew in a coordinate plane.
     """
-    import spglib
-
     boxed = _boxed(atoms)
-    cell = boxed.cell.array
-    fractional = boxed.get_scaled_positions(wrap=False)
-    with warnings.catch_warnings():
-        # spglib announces on every call that failures will be raised instead of returned as None.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = spglib.get_symmetry(
-            (cell.tolist(), fractional.tolist(), boxed.numbers.tolist()), symprec=SYMPREC
-        )
     free_forces = np.ones((len(atoms), 3), dtype=bool)
     free_stress = np.ones(6, dtype=bool)
-    if found is None:
+    group = operations(boxed)
+    if group is None or not (group.rotations != np.eye(3, dtype=int)).any():
         return free_forces, free_stress
-    rotations, translations = found["rotations"], found["translations"]
-    turning = (rotations != np.eye(3, dtype=int)).any(axis=(1, 2))
-    if not turning.any():
-        return free_forces, free_stress
-    # x' = R x in fractional coordinates is A R A⁻¹ in Cartesian ones, A holding the cell vectors as columns.
-    cartesian = cell.T @ rotations @ np.linalg.inv(cell.T)
-    free_forces = _site_diagonals(fractional, cell, rotations, translations, cartesian) > _ZERO
+    free_forces = _site_diagonals(boxed, group) > _ZERO
     if atoms.pbc.all():
-        free_stress = _stress_diagonal(cartesian) > _ZERO
+        free_stress = _stress_diagonal(group.cartesian) > _ZERO
     return free_forces, free_stress
 
 
-def _site_diagonals(
-    fractional: Array, cell: Array, rotations: NDArray[np.int32], translations: Array, cartesian: Array
-) -> Array:
+def _site_diagonals(boxed: Atoms, group: Operations) -> Array:
     """(n_atoms, 3) diagonals of the projectors onto forces allowed at each site."""
+    cell, fractional = boxed.cell.array, boxed.get_scaled_positions(wrap=False)
     total = np.zeros((len(fractional), 3))
     count = np.zeros(len(fractional))
-    for rotation, translation, turn in zip(rotations, translations, cartesian, strict=True):
+    for rotation, translation, turn in zip(group.rotations, group.translations, group.cartesian, strict=True):
         moved = fractional @ rotation.T + translation - fractional
         moved -= np.round(moved)
         # Looser than the search: spglib allows both the atom and the operation's own position an error.

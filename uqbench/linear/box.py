@@ -85,6 +85,12 @@ class Box(ParameterPosterior):
         centre = directions @ self.mean + shift
         return centre - reach, centre + reach
 
+    def extremes(self, direction: Array) -> Array:
+        """The two corners of the box along a direction."""
+        rising = direction @ self.axes > 0
+        corners = np.where([~rising, rising], self.high, self.low)
+        return self.mean + corners @ self.axes.T
+
 
 def _range(blocks: Iterator[Device], arrays: Arrays, n: int, percentile: float) -> tuple[Array, Array]:
     """Percentiles (linear interpolation) of each column of n streamed rows; only the tails are kept."""

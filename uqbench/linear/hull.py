@@ -78,3 +78,15 @@ class Hull(ParameterPosterior):
         lower, upper = self._extremes(self.corrections.ridge.whiten(directions))
         centre = directions @ self.mean
         return centre + lower, centre + upper
+
+    def extremes(self, direction: Array) -> Array:
+        """The two corrections, or the mean, at which direction · θ is least and greatest."""
+        ridge = self.corrections.ridge
+        z = ridge.whiten(direction[None])
+        best, found = [0.0, 0.0], np.zeros((2, len(self.mean)))
+        for block in self.corrections.whitened():
+            change = ridge.arrays.get(block @ z[0])
+            for side, i in enumerate((change.argmin(), change.argmax())):
+                if (change[i] < best[0]) if side == 0 else (change[i] > best[1]):
+                    best[side], found[side] = change[i], ridge.arrays.get(block[int(i)])
+        return self.mean + found @ ridge.whitener.T

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ class LinearPosterior(Posterior):
         parts: dict[Kind, list[Prediction]] = {k: [] for k in KINDS}
         pending: list[tuple[Atoms, Array]] = []
         size = 0
-        for atoms, rows in zip(structures, self._rows(structures), strict=True):
+        for atoms, rows in zip(structures, self.rows(structures), strict=True):
             pending.append((atoms, rows))
             size += rows.nbytes
             if size > CHUNK_BYTES:
@@ -63,7 +63,8 @@ class LinearPosterior(Posterior):
             self._predict_chunk(pending, parts)
         return Predictions(*(Prediction.concatenate(parts[k]) for k in KINDS))
 
-    def _rows(self, structures: Sequence[Atoms]):
+    def rows(self, structures: Sequence[Atoms]) -> Iterator[Array]:
+        """Design rows of each structure in turn (see LinearBackbone.rows), stored ones where there are."""
         fresh = [atoms for atoms in structures if self.known(atoms) is None]
         computed = self.backbone.rows(fresh, self.elements) if fresh else iter(())
         for atoms in structures:

@@ -104,3 +104,7 @@ class SampledBox(ParameterPosterior):
     def support(self, directions: Array) -> tuple[Array, Array]:
         """Exact least and greatest directions · θ over the box, whatever the bounds of predictions are."""
         return self.box.support(directions)
+
+    def extremes(self, direction: Array) -> Array:
+        """The two corners of the box along a direction."""
+        return self.box.extremes(direction)

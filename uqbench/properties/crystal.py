@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 
+from uqbench.api import Material
 from uqbench.errors import UqbenchError
 
 if TYPE_CHECKING:
@@ -66,3 +67,9 @@ class Crystal:
             )
         del atoms[0]
         return atoms
+
+
+def cubic_crystal(material: Material, supercell: tuple[int, int, int] = (1, 1, 1)) -> Crystal:
+    """The crystal of a material at its reference's lattice constant."""
+    lattice = material.lattice
+    return Crystal(cast(Structure, lattice.structure), material.symbol, lattice.a, supercell)

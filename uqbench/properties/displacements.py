@@ -1,20 +1,22 @@
-"""Bases of displacements: all but translations, and those that keep a structure's symmetry."""
+"""Bases of displacements and strains: all but rigid motions, and those that keep a structure's symmetry."""
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from uqbench.api import Array
 from uqbench.errors import UqbenchError
+from uqbench.symmetry import Operations, operations
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-SYMPREC = 1e-4
-"""Å, distance within which positions count as equivalent."""
+TENSOR = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
+"""Rows and columns of the components xx yy zz yz xz xy."""
+WEIGHTS = np.sqrt([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+"""Of these components in a vector whose dot products are contractions of symmetric tensors (Mandel's)."""
 
 
 def free_displacements(n_atoms: int) -> Array:
@@ -30,25 +32,47 @@ def symmetric_displacements(atoms: Atoms) -> Array:
     unchanged; forces of any potential lie in it. M is a handful for a vacancy in a cubic crystal.
     Raises UqbenchError if no symmetry is found (not even the identity): overlapping atoms.
     """
-    import spglib
-
     n = len(atoms)
-    cell, fractional = atoms.cell.array, atoms.get_scaled_positions(wrap=False)
-    with warnings.catch_warnings():
-        # spglib announces on every call that failures will be raised instead of returned as None.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = spglib.get_symmetry(
-            (cell.tolist(), fractional.tolist(), atoms.numbers.tolist()), symprec=SYMPREC
-        )
-    if found is None:
-        raise UqbenchError(f"{atoms.get_chemical_formula()}: spglib finds no symmetry; do atoms overlap?")
+    group = symmetry(atoms)
     projector = np.zeros((n, 3, n, 3))
     rows = np.arange(n)
-    for rotation, translation in zip(found["rotations"], found["translations"], strict=True):
-        difference = (fractional @ rotation.T + translation)[:, None] - fractional[None]
-        distance = np.linalg.norm((difference - np.round(difference)) @ cell, axis=2)
-        projector[distance.argmin(axis=1), :, rows, :] += cell.T @ rotation @ np.linalg.inv(cell.T)
+    for rotation, images in zip(group.cartesian, group.images(atoms), strict=True):
+        projector[images, :, rows, :] += rotation
     free = free_displacements(n)
-    inside = free.T @ projector.reshape(3 * n, 3 * n) @ free / len(found["rotations"])
-    values, vectors = np.linalg.eigh(0.5 * (inside + inside.T))
-    return free @ vectors[:, values > 0.5]
+    inside = free.T @ projector.reshape(3 * n, 3 * n) @ free / len(group.cartesian)
+    return free @ _image(inside)
+
+
+def symmetric_strains(atoms: Atoms) -> Array:
+    """(6, K) orthonormal strains, in components times WEIGHTS, that keep the symmetry of a periodic structure.
+
+    One for cubic crystals, two for hexagonal ones. Raises UqbenchError as symmetric_displacements does.
+    """
+    rotations = symmetry(atoms).cartesian
+    projector = np.zeros((6, 6))
+    for k, unit in enumerate(np.eye(6)):
+        tensor = to_tensor(unit / WEIGHTS)
+        projector[:, k] = (rotations @ tensor @ rotations.transpose(0, 2, 1)).mean(axis=0)[TENSOR] * WEIGHTS
+    return _image(projector)
+
+
+def to_tensor(components: Array) -> Array:
+    """(3, 3, ...) symmetric tensor of components (6, ...) xx yy zz yz xz xy."""
+    tensor = np.empty((3, 3, *components.shape[1:]))
+    i, j = TENSOR
+    tensor[i, j] = tensor[j, i] = components
+    return tensor
+
+
+def symmetry(atoms: Atoms) -> Operations:
+    """The operations of a periodic structure. Raises UqbenchError if not even the identity is found."""
+    found = operations(atoms)
+    if found is None:
+        raise UqbenchError(f"{atoms.get_chemical_formula()}: spglib finds no symmetry; do atoms overlap?")
+    return found
+
+
+def _image(projector: Array) -> Array:
+    """Orthonormal columns that span what a projector leaves unchanged."""
+    values, vectors = np.linalg.eigh(0.5 * (projector + projector.T))
+    return vectors[:, values > 0.5]

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from uqbench.api import Array
+from uqbench.api import Array, Resampled, Status
 from uqbench.properties.implicit import Expansion
-from uqbench.properties.relax import relax
-from uqbench.properties.resampling import Resampled, Status, resample
+from uqbench.properties.resampling import resample
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -30,14 +29,18 @@ KICK = 0.02
 
 @dataclass(frozen=True)
 class Gated:
-    """result: energies, eV, as Resampled has them. accepted: (n,) taken from one evaluation; the others were relaxed.
+    """result: energies, eV; those accepted were taken from one evaluation, the others relaxed.
 
     decrement: (n,), eV, the error estimate of the accepted; nan for the others.
     """
 
     result: Resampled
-    accepted: NDArray[np.bool_]
     decrement: Array
+
+    @property
+    def accepted(self) -> NDArray[np.bool_]:
+        """(n,)"""
+        return self.result.accepted
 
     @property
     def counts(self) -> dict[str, int]:
@@ -68,20 +71,18 @@ def gated_energies(expansion: Expansion, samples: Array, check: Callable[[Atoms]
         start = expansion.atoms if found.stable[i] else _kicked(expansion, samples[i])
 
         def measure(potential: Calculator, start: Atoms = start) -> dict[str, float]:
-            relaxation = relax(start, potential)
+            relaxation = expansion.coordinates.relaxed(start, potential)
             check(relaxation.atoms)
             return {"energy": relaxation.energy}
 
         one = resample(("energy",), measure, [expansion.backbone.potential(samples[i], expansion.elements)])
         energies[i], status[i], reasons[i] = one.values[0], one.status[0], one.reasons[0]
-    result = Resampled(("energy",), energies, tuple(status), tuple(reasons))
-    return Gated(result, accepted, np.where(accepted, found.decrement, np.nan))
+    result = Resampled(("energy",), energies, tuple(status), tuple(reasons), accepted)
+    return Gated(result, np.where(accepted, found.decrement, np.nan))
 
 
 def _kicked(expansion: Expansion, theta: Array) -> Atoms:
     """The structure moved along the softest direction of H(θ)."""
     _, modes = np.linalg.eigh(np.tensordot(theta, expansion.hessian_rows, 1))
-    shift = (expansion.basis @ modes[:, 0]).reshape(-1, 3)
-    atoms = expansion.atoms.copy()
-    atoms.positions += KICK * shift / np.abs(shift).max()
-    return atoms
+    shift = expansion.basis @ modes[:, 0]
+    return expansion.coordinates.moved(KICK / expansion.coordinates.longest(shift[None])[0] * shift)

@@ -11,6 +11,7 @@ Reference: Maliyov, Grigorev & Swinburne, npj Comput. Mater. (2025), arXiv 2407.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from uqbench.api import Array, LinearBackbone
 from uqbench.errors import UqbenchError
-from uqbench.properties.relax import DISPLACEMENT
+from uqbench.properties.coordinates import Coordinates, Positions
+from uqbench.properties.second_order import tables
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -28,19 +30,21 @@ CHUNK_BYTES = 64 << 20
 LONGEST_STEP = 0.1
 """Å, component by component; a longer Newton step proves nothing and is not followed."""
 
+FEW = 100
+"""Coordinates up to which LAPACK uses no threads."""
+
 
 @dataclass(frozen=True)
 class Expansion:
-    """Second-order tables of the energy about a structure, within the space that a basis spans.
+    """Second-order tables of the energy about a structure, within the space that coordinates span.
 
-    atoms: X₀. basis: (3N, M) orthonormal displacements without translations (see displacements).
-    energy_row: D (P,), total energy, eV. force_rows: F (M, P), eV/Å. hessian_rows: H_p (P, M, M), eV/Å².
+    coordinates: X₀ and what may move, M numbers. energy_row: D (P,), total energy, eV. force_rows: F (M, P), eV/Å.
+    hessian_rows: H_p (P, M, M), eV/Å².
     """
 
     backbone: LinearBackbone
     elements: tuple[str, ...]
-    atoms: Atoms
-    basis: Array
+    coordinates: Coordinates
     energy_row: Array
     force_rows: Array
     hessian_rows: Array
@@ -49,21 +53,29 @@ class Expansion:
     def about(
         cls, backbone: LinearBackbone, elements: tuple[str, ...], atoms: Atoms, basis: Array
     ) -> Expansion:
-        """Tables by central differences of force rows: 2M + 1 evaluations of the rows."""
-        n, size = len(atoms), basis.shape[1]
-        shifts = [sign * DISPLACEMENT * column for column in basis.T for sign in (1.0, -1.0)]
-        all_rows = backbone.rows([atoms, *(_moved(atoms, shift) for shift in shifts)], elements)
-        first = next(all_rows)
-        forces = first[1 : 1 + 3 * n]
-        table = np.empty((forces.shape[1], size, size))
-        for k in range(size):
-            plus, minus = (next(all_rows)[1 : 1 + 3 * n] for _ in range(2))
-            table[:, k] = (basis.T @ (minus - plus)).T / (2 * DISPLACEMENT)
-        table = 0.5 * (table + table.transpose(0, 2, 1))
-        return cls(backbone, elements, atoms, basis, n * first[0], basis.T @ forces, table)
+        """Tables at fixed cell within orthonormal displacements (3N, M) without translations."""
+        return cls.within(backbone, elements, Positions(atoms, basis))
+
+    @classmethod
+    def within(
+        cls, backbone: LinearBackbone, elements: tuple[str, ...], coordinates: Coordinates
+    ) -> Expansion:
+        """Tables by central differences of rows: 2M + 1 evaluations, or fewer where symmetry helps."""
+        return cls(backbone, elements, coordinates, *tables(backbone, elements, coordinates))
+
+    @property
+    def atoms(self) -> Atoms:
+        """X₀."""
+        return self.coordinates.atoms
+
+    @property
+    def basis(self) -> Array:
+        """(3N, M) orthonormal displacements, or (3N + 6, M) with strains; see coordinates."""
+        return self.coordinates.basis
 
     def hessian(self, theta: Array) -> Array:
-        """(3N, 3N) Hessian of one set of coefficients (P,), zero outside the basis, eV/Å²."""
+        """(3N, 3N) Hessian of one set of coefficients (P,), zero outside the basis, eV/Å²; (3N + 6, 3N + 6) with
+        strains."""
         return self.basis @ np.tensordot(theta, self.hessian_rows, 1) @ self.basis.T
 
     def newton(self, samples: Array) -> Newton:
@@ -75,17 +87,21 @@ class Expansion:
         return _joined(Corrected, [self._corrected(*chunk) for chunk in self._chunks(samples)])
 
     def _corrected(self, samples: Array, hessians: Array) -> Corrected:
-        step = _newton(self, samples, hessians)
+        forces = samples @ self.force_rows.T
+        steps, stable = newton_steps(hessians, forces)
+        shifts = steps @ self.basis.T
         energy, decrement = np.full((2, len(samples)), np.nan)
-        chosen = np.flatnonzero(step.stable & (np.abs(step.displacement).max(axis=1) < LONGEST_STEP))
-        moved = (_moved(self.atoms, step.displacement[i]) for i in chosen)
-        for i, rows in zip(chosen, self.backbone.rows(list(moved), self.elements), strict=True):
-            values = rows[: 1 + 3 * len(self.atoms)] @ samples[i]
-            force = self.basis.T @ values[1:]
-            # The factor of H(θ) is not kept: factoring again costs a thousandth of the rows.
-            decrement[i] = 0.5 * force @ newton_steps(hessians[i : i + 1], force[None])[0][0]
-            energy[i] = len(self.atoms) * values[0] - decrement[i]
-        return Corrected(energy, decrement, step.displacement, step.stable)
+        # Where there is no step its length is nan, and the comparison false.
+        chosen = np.flatnonzero(self.coordinates.longest(shifts) < LONGEST_STEP)
+        moved = [self.coordinates.at(steps[i]) for i in chosen]
+        left = np.zeros((len(chosen), steps.shape[1]))
+        for k, (i, rows) in enumerate(zip(chosen, self.backbone.rows(moved, self.elements), strict=True)):
+            values = rows @ samples[i]
+            energy[i], left[k] = len(self.atoms) * values[0], self.coordinates.forces(steps[i], values)
+        # The factors of H(θ) are not kept: factoring again costs little beside the rows.
+        decrement[chosen] = 0.5 * np.vecdot(left, newton_steps(hessians[chosen], left)[0])
+        energy[chosen] -= decrement[chosen]
+        return Corrected(energy, decrement, *self.coordinates.parts(shifts), stable)
 
     def _chunks(self, samples: Array) -> Iterator[tuple[Array, Array]]:
         """Samples and their Hessians within the basis, a bounded number at a time."""
@@ -103,19 +119,21 @@ class Expansion:
 
 @dataclass(frozen=True)
 class Newton:
-    """energy: (n,), eV. displacement: (n, 3N), Å. stable: (n,), H(θ) is positive definite in the basis.
+    """energy: (n,), eV. displacement: (n, 3N), Å. strain: (n, 6), Voigt's. stable: (n,), H(θ) is positive definite.
 
-    Without stability energy and displacement are nan.
+    Displacements are those before the strain, which at fixed cell is zero. Without stability all are nan.
     """
 
     energy: Array
     displacement: Array
+    strain: Array
     stable: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Corrected:
-    """energy: (n,), that at the end of the Newton step less the decrement, eV. displacement, stable: see Newton.
+    """energy: (n,), that at the end of the Newton step less the decrement, eV. displacement, strain, stable: see
+    Newton.
 
     decrement: (n,), eV, never negative: the error estimate. Both are nan where H(θ) is not positive definite or
     the step is LONGEST_STEP or more.
@@ -124,22 +142,26 @@ class Corrected:
     energy: Array
     decrement: Array
     displacement: Array
+    strain: Array
     stable: NDArray[np.bool_]
 
 
 def newton_steps(hessians: Array, forces: Array) -> tuple[Array, NDArray[np.bool_]]:
     """H⁻¹f (n, M) for (n, M, M) and (n, M), and whether each H is positive definite; nan where it is not."""
     from scipy.linalg import get_lapack_funcs
+    from threadpoolctl import threadpool_limits
 
     if not forces.shape[1]:  # symmetry holds every atom where it is
         return forces, np.ones(len(forces), dtype=bool)
     (posv,) = get_lapack_funcs(("posv",), (hessians,))
     steps, stable = np.full(forces.shape, np.nan), np.zeros(len(forces), dtype=bool)
-    for i, (hessian, force) in enumerate(zip(hessians, forces, strict=True)):
-        # Cholesky's factorisation finds out on its way whether a matrix is positive definite.
-        _, solution, failed = posv(hessian, force)
-        if not failed:
-            steps[i], stable[i] = solution, True
+    # NumPy and SciPy bring a BLAS each, and the threads of the one are in the way of the other's.
+    with threadpool_limits(1, user_api="blas") if hessians.shape[1] > FEW else nullcontext():
+        for i, (hessian, force) in enumerate(zip(hessians, forces, strict=True)):
+            # Cholesky's factorisation finds out on its way whether a matrix is positive definite.
+            _, solution, failed = posv(hessian, force)
+            if not failed:
+                steps[i], stable[i] = solution, True
     return steps, stable
 
 
@@ -155,10 +177,4 @@ def _newton(expansion: Expansion, samples: Array, hessians: Array) -> Newton:
     forces = samples @ expansion.force_rows.T
     steps, stable = newton_steps(hessians, forces)
     energy = samples @ expansion.energy_row - 0.5 * np.vecdot(forces, steps)
-    return Newton(energy, steps @ expansion.basis.T, stable)
-
-
-def _moved(atoms: Atoms, shift: Array) -> Atoms:
-    copy = atoms.copy()
-    copy.positions += shift.reshape(-1, 3)
-    return copy
+    return Newton(energy, *expansion.coordinates.parts(steps @ expansion.basis.T), stable)

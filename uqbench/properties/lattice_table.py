@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uqbench.api import Array, LinearBackbone
+from uqbench.api import Array, LinearBackbone, Resampled, Status
 from uqbench.errors import UqbenchError
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.lattice import (
@@ -30,7 +30,6 @@ from uqbench.properties.lattice import (
     violated,
 )
 from uqbench.properties.relax import DISPLACEMENT
-from uqbench.properties.resampling import Resampled, Status
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -64,11 +63,11 @@ class LatticeTable:
 
     @classmethod
     def about(
-        cls, backbone: LinearBackbone, elements: tuple[str, ...], crystal: Crystal, cutoff: float
+        cls, backbone: LinearBackbone, elements: tuple[str, ...], crystal: Crystal, cutoff: float | None
     ) -> LatticeTable:
         """Tables within 5 % of crystal.a: 13 nodes a panel, 5 evaluations a node (7 for diamond).
 
-        cutoff: that of the backbone, Å; panels end where a shell crosses it.
+        cutoff: that of the backbone, Å; panels end where a shell crosses it. None: one panel.
         """
         edges = _edges(crystal, cutoff)
         return cls(
@@ -93,7 +92,7 @@ class LatticeTable:
             for i, row in zip(chosen, rows, strict=True):
                 reasons[i], values[i] = self._finish(a[i], row)
                 status[i] = "unstable" if reasons[i] else "ok"
-        return Resampled(CONSTANTS, values, tuple(status), tuple(reasons))
+        return Resampled(CONSTANTS, values, tuple(status), tuple(reasons), np.ones(n, dtype=bool))
 
     def _finish(self, a: float, row: Array) -> tuple[str, list[float]]:
         """Why a sample is unstable, or its constants."""
@@ -134,8 +133,10 @@ def _root(series: Array, low: float, high: float) -> float:
     return float(root_scalar(np.polynomial.Chebyshev(series), bracket=(low, high), xtol=1e-13).root)
 
 
-def _edges(crystal: Crystal, cutoff: float) -> list[float]:
+def _edges(crystal: Crystal, cutoff: float | None) -> list[float]:
     """The window's ends, and between them the lattice constants at which a shell crosses the cutoff."""
+    if cutoff is None:
+        return [crystal.a * (1 - WINDOW), crystal.a * (1 + WINDOW)]
     if not (np.isfinite(cutoff) and cutoff > 0):
         raise UqbenchError(f"cutoff is {cutoff!r}; the backbone's cutoff in Å is needed.")
     low, high = crystal.a * (1 - WINDOW), crystal.a * (1 + WINDOW)

@@ -15,6 +15,8 @@ from uqbench.properties.failures import NotConvergedError
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
+    from ase.filters import Filter
+    from ase.optimize import LBFGS
 
 TOLERANCE = 1e-5
 """Largest force on an atom that counts as relaxed, eV/Å."""
@@ -43,20 +45,10 @@ def relax(
     Raises NotConvergedError with the last force, or with the words of a potential that fails on the way; what it
     says at the start is passed on.
     """
-    from ase.optimize import LBFGS
-
-    class Downhill(LBFGS):
-        """L-BFGS that does not believe negative curvature; ASE's would run up to a saddle point or maximum."""
-
-        def update(self, pos: Array, forces: Array, r0: Array, f0: Array) -> None:
-            if r0 is not None and np.sum((pos - r0) * (f0 - forces)) <= 0:
-                f0 = forces + STIFFNESS * (pos - r0)
-            super().update(pos, forces, r0, f0)
-
     moving = atoms.copy()
     moving.calc = calculator
     moving.get_forces()  # a potential that fails where it starts is the caller's error
-    optimiser = Downhill(moving, logfile=os.devnull, alpha=STIFFNESS)
+    optimiser = downhill(moving)
     try:
         optimiser.run(fmax=tolerance, steps=max_steps)
         found = _state(moving, optimiser.nsteps + 1)
@@ -65,6 +57,22 @@ def relax(
             f"{_name(atoms)}: the relaxation failed in step {optimiser.nsteps}: {error}"
         ) from error
     return _converged(found, tolerance)
+
+
+def downhill(moving: Atoms | Filter) -> LBFGS:
+    """L-BFGS that does not believe negative curvature; ASE's would run up to a saddle point or maximum."""
+    from ase.optimize import LBFGS
+
+    class Downhill(LBFGS):
+        """L-BFGS with STIFFNESS in place of curvature that is not positive."""
+
+        def update(self, pos: Array, forces: Array, r0: Array, f0: Array) -> None:
+            if r0 is not None and np.sum((pos - r0) * (f0 - forces)) <= 0:
+                f0 = forces + STIFFNESS * (pos - r0)
+            super().update(pos, forces, r0, f0)
+
+    # ASE's annotation leaves out filters, which its optimisers are made for.
+    return Downhill(moving, logfile=os.devnull, alpha=STIFFNESS)  # pyright: ignore[reportArgumentType]
 
 
 def polish(

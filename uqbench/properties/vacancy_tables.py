@@ -10,7 +10,7 @@ from uqbench.properties.displacements import free_displacements, symmetric_displ
 from uqbench.properties.failures import UnstableError
 from uqbench.properties.gate import Gated, gated_energies
 from uqbench.properties.implicit import Expansion
-from uqbench.properties.relax import polish, relax
+from uqbench.properties.relax import relax
 from uqbench.properties.vacancy import check_sites, perfect_row
 
 
@@ -33,17 +33,14 @@ class VacancyTables:
     ) -> VacancyTables:
         """Relax the cell with the mean coefficients (P,), to 1e-9 eV/Å, and tabulate.
 
-        symmetric: only within displacements that keep the site's symmetry: a dozen evaluations instead of 6N, and
+        symmetric: only within displacements that keep the site's symmetry: a dozen evaluations, small tables, and
         the same energies, but no sight of an instability that breaks the symmetry.
         Raises NotConvergedError; UnstableError if the mean has no vacancy there.
         """
         potential = backbone.potential(mean, elements)
-        near = relax(crystal.vacancy(), potential).atoms
-        basis = symmetric_displacements(near)
-        inside = Expansion.about(backbone, elements, near, basis)
-        at_rest = polish(near, potential, inside.hessian(mean)).atoms
+        at_rest = relax(crystal.vacancy(), potential, tolerance=1e-9, max_steps=200).atoms
         check_sites(crystal, crystal.vacancy(), at_rest)
-        basis = basis if symmetric else free_displacements(len(at_rest))
+        basis = symmetric_displacements(at_rest) if symmetric else free_displacements(len(at_rest))
         expansion = Expansion.about(backbone, elements, at_rest, basis)
         if not expansion.newton(mean[None]).stable[0]:
             raise UnstableError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from uqbench.report.verify import stored_calibrations, verified
 from uqbench.scores.intervals import interval_score
 from uqbench.scores.reliability import calibration_curve, sigma_bins
 from uqbench.scores.summary import MAIN_LEVEL
+from uqbench.suite.bundle import SUFFIX, bundle_lines, read_line
 from uqbench.suite.raw import PARTS, RawTable
 from uqbench.suite.record import Record, ScorePart, read_raw, read_record
 from uqbench.suite.scoring import Variant, calibrated_variant, raw_variant
@@ -82,38 +84,57 @@ class Evidence:
 def load_evidence(folder: Path) -> Evidence:
     """Read records and raw predictions, and compute the scores again.
 
-    A record that can't be read, whose raw predictions are missing or altered, or that repeats a cell is a
-    problem and left out; one whose scores differ from the recomputed ones keeps these, and is a problem too.
+    Records are files of their own or lines of a bundle. One that can't be read, whose raw predictions are missing
+    or altered, or that repeats a cell is a problem and left out; one whose scores differ from the recomputed ones
+    keeps these, and is a problem too.
     Raises UqbenchError if the folder has no records.
     """
     # Imported first, for threads can be limited only in libraries that are loaded.
     import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    paths = sorted(folder.glob("*.json"))
-    if not paths:
+    sources = _sources(folder)
+    if not sources:
         raise UqbenchError(
-            f"{folder} holds no records (*.json); run `python -m uqbench run --out ...` first."
+            f"{folder} holds no records (*.json, *{SUFFIX}); run `python -m uqbench run --out ...` first."
         )
     records: dict[str, Record] = {}
     rows: list[Row] = []
     problems: list[Problem] = []
     # Arrays are small: threads cost more than they give.
     with threadpool_limits(1):
-        for path in paths:
+        for who, read in sources:
             try:
-                record = read_record(path)
+                record = read()
                 if record.cell_id in records:
                     raise UqbenchError(f"cell {record.cell_id} has a record already; delete one of the two.")
-                tables = read_raw(folder, record) if record.status == "ok" else {}
+                tables = read_raw(folder, record) if record.raw is not None or record.scores else {}
                 record, differences = verified(record, tables)
                 rows += _rows(record, tables)
             except UqbenchError as error:
-                problems.append(Problem(path.name, str(error).replace(f"{folder}/", "")))
+                problems.append(Problem(who, str(error).replace(f"{folder}/", "")))
                 continue
-            problems += [Problem(path.name, difference) for difference in differences]
+            problems += [Problem(who, difference) for difference in differences]
             records[record.cell_id] = record
     return Evidence(list(records.values()), rows, problems)
+
+
+def _sources(folder: Path) -> list[tuple[str, Callable[[], Record]]]:
+    """What to read and where it stands: records first, then each line of each bundle."""
+    sources: list[tuple[str, Callable[[], Record]]] = [
+        (path.name, partial(read_record, path)) for path in sorted(folder.glob("*.json"))
+    ]
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            for number, line in bundle_lines(path):
+                sources.append((f"{path.name}, line {number}", partial(read_line, path, number, line)))
+        except UqbenchError as error:
+            sources.append((path.name, partial(_fail, error)))
+    return sources
+
+
+def _fail(error: UqbenchError) -> Record:
+    raise error
 
 
 def _rows(record: Record, tables: Mapping[str, RawTable]) -> Iterator[Row]:

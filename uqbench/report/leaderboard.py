@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from uqbench.report.evidence import Evidence, load_evidence
 from uqbench.report.figures import curve_figure, section_figures
 from uqbench.report.markdown import details, escape
-from uqbench.report.notes import HOW_TO_READ, machines, reproduction, section_notes
+from uqbench.report.notes import HOW_TO_READ, HOW_TO_READ_PROPERTIES, machines, reproduction, section_notes
 from uqbench.report.plot_learning import Curve, learning_curves
+from uqbench.report.property_panel import make_panels
+from uqbench.report.property_results import has_properties
+from uqbench.report.property_sections import panel_section, property_section
 from uqbench.report.ranking import Ranking, rank_rows
 from uqbench.report.sections import Section, make_sections
 from uqbench.report.styles import make_styles
@@ -37,22 +41,41 @@ def write_report(records: Path, out: Path) -> Path:
     texts = []
     for curve in learning_curves(sections):
         figures = curve_figure(curve, styles)
-        for name, content in figures.items():
-            write_atomically(out / "figures" / name, content)
+        _write_figures(out, figures)
         texts += [_curve(curve, name) for name in figures if name.endswith(".svg")]
-    for section in sections:
+    panels = make_panels(sections)
+    for panel in panels:
+        text, figures = panel_section(panel, styles)
+        texts.append(text)
+        _write_figures(out, figures)
+    summarised = {s.slug for panel in panels if panel.replaces_sections for s in panel.sections}
+    shown = [section for section in sections if section.slug not in summarised]
+    for section in shown:
+        if has_properties(section):
+            text, figures = property_section(section, styles)
+            texts.append(text)
+            _write_figures(out, figures)
+            continue
         rankings = {(kind, part): rank_rows(section.of(kind, part)) for kind, part in tables_of(section)}
         figures = section_figures(section, rankings, styles)
-        for name, content in figures.items():
-            write_atomically(out / "figures" / name, content)
-        shown = [name for name in figures if name.endswith(".svg")]
-        texts.append(_section(section, rankings, shown))
+        _write_figures(out, figures)
+        texts.append(_section(section, rankings, [name for name in figures if name.endswith(".svg")]))
     page = out / "leaderboard.md"
-    write_atomically(page, _page(evidence, sections, texts).encode())
+    links = [(s.title, s.slug) for s in (*panels, *shown)]
+    alike = [[s] for s in shown]
+    alike += [list(own) for panel in panels if panel.replaces_sections for own in panel.by_command]
+    write_atomically(page, _page(evidence, links, texts, alike).encode())
     return page
 
 
-def _page(evidence: Evidence, sections: list[Section], texts: list[str]) -> str:
+def _write_figures(out: Path, figures: Mapping[str, bytes]) -> None:
+    for name, content in figures.items():
+        write_atomically(out / "figures" / name, content)
+
+
+def _page(
+    evidence: Evidence, links: list[tuple[str, str]], texts: list[str], alike: list[list[Section]]
+) -> str:
     records = evidence.records
     counts = {s: sum(r.status == s for r in records) for s in ("ok", "failed", "not applicable")}
     said = (
@@ -60,20 +83,21 @@ def _page(evidence: Evidence, sections: list[Section], texts: list[str]) -> str:
     )
     failures = failures_table(records)
     problems = "".join(f"- {escape(p.who)}: {escape(p.what)}\n" for p in evidence.problems)
+    properties = HOW_TO_READ_PROPERTIES if any(r.properties for r in records) else ""
     parts = [
         "# uqbench leaderboard\n\nWhich error bars can be trusted, how tight they are, and what they cost.\n",
         f"{said}, {len(evidence.problems)} problems. "
         "[How to read it](#how-to-read-it) · [Failures and problems](#failures-and-problems) · "
         "[How to reproduce it](#how-to-reproduce-it)\n",
-        "".join(f"- [{escape(s.title)}](#{s.slug})\n" for s in sections) if len(sections) > 1 else "",
+        "".join(f"- [{escape(title)}](#{slug})\n" for title, slug in links) if len(links) > 1 else "",
         *texts,
-        f"## How to read it\n\n{HOW_TO_READ}",
+        f"## How to read it\n\n{HOW_TO_READ}{properties}",
         "## Failures and problems\n",
         failures or "No cell failed.\n",
         f"### Problems\n\n{problems}" if problems else "No record had a problem.\n",
     ]
     if records:
-        parts.append(f"## How to reproduce it\n\n{reproduction(sections, records)}\n{machines(records)}")
+        parts.append(f"## How to reproduce it\n\n{reproduction(alike, records)}\n{machines(records)}")
     return "\n".join(part for part in parts if part)
 
 

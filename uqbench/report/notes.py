@@ -41,6 +41,24 @@ HOW_TO_READ = f"""\
 """
 
 
+HOW_TO_READ_PROPERTIES = """\
+- **simulation results** come from one fit on the whole pool, without the structures their references were computed on,
+  or without a whole group of it (extrapolation). **raw**: the posterior as the method gives it. **κ**: its spread about
+  the mean scaled by one factor, the conformal factor at 95 % of held-out energies and forces; an additive floor does
+  not reach a simulation.
+- **bounds are to hold**: what the method claims of its stated bounds: all, for the envelope of samples of a bounded
+  posterior, or 95 %. **✓ / ✗**: the reference is inside / outside; **✗ (✓ with ±)**: inside once bounds are widened on
+  each side by the reference's own error (± ? where it is not known). **error / width**: |prediction − reference| over
+  the width of the stated bounds.
+- **samples**: *accepted*, carried without a relaxation of their own; *computed*, relaxed for real; *unstable* or *not
+  converged*, without the property: bounds are of the others, and with more than 5 % of them there is no answer.
+  **a sample / a real computation**: time of all samples, set-up and all, over that of as many real computations.
+- **panel**: results of many materials together, each over its own reference (or error). Widths and error / width are
+  medians. The bootstrap draws materials. Where every answer is inside it shows no spread: with no miss among m
+  materials, up to 3/m of materials with a miss are compatible (95 %).
+"""
+
+
 def section_notes(section: Section) -> str:
     """Data, split, what symmetry takes out, cost shared by all methods, machine."""
     record = section.first
@@ -85,19 +103,20 @@ def section_notes(section: Section) -> str:
     return "".join(f"- {line}\n" for line in lines)
 
 
-def command(section: Section) -> str:
-    """The command that runs the section's cells."""
-    cell = section.first.cell
-    methods = sorted({r.cell.method for r in section.records})
-    words = ["python", "-m", "uqbench", "run", "--dataset", cell.dataset, "--backbone", cell.backbone]
+def command(alike: Sequence[Section]) -> str:
+    """The command that runs the cells of sections that differ in their datasets alone."""
+    cell = alike[0].first.cell
+    methods = sorted({r.cell.method for section in alike for r in section.records})
+    words = ["python", "-m", "uqbench", "run", "--dataset", *(s.first.cell.dataset for s in alike)]
+    words += ["--backbone", cell.backbone]
     words += ["--method", *methods, "--task", cell.task, "--seed", str(cell.seed)]
     words += ["--train-size", f"{cell.train_size:g}", "--device", cell.device]
     return " ".join(shlex.quote(" ".join(word.split())) for word in words)
 
 
-def reproduction(sections: Sequence[Section], records: Sequence[Record]) -> str:
-    """Commands, versions, what was random."""
-    commands = "\n".join(command(s) for s in sections)
+def reproduction(alike: Sequence[Sequence[Section]], records: Sequence[Record]) -> str:
+    """Commands (one for sections that differ in their datasets alone), versions, what was random."""
+    commands = "\n".join(map(command, alike))
     seeds = ", ".join(str(s) for s in sorted({r.cell.seed for r in records}))
     versions: dict[str, set[str]] = {}
     for record in records:

@@ -12,6 +12,8 @@ from uqbench.report.sections import Section
 from uqbench.scores.bootstrap import LEAST_CLUSTERS
 from uqbench.suite.record import Record, ScorePart
 
+MANY_ALIKE = 10
+"""Cells of one method and task that end alike on so many datasets are one line of the failures."""
 PART_NAMES = {"test": "test", "held_out": "held out (out of distribution)"}
 
 
@@ -156,11 +158,7 @@ def memory_text(record: Record) -> str:
 
 def failures_table(records: list[Record]) -> str:
     """Cells without scores, and scored ones that could not be calibrated, with the reason; empty if there is none."""
-    lines = [
-        [escape(r.cell_id), r.status, escape(r.failure.reason)[:500] if r.failure else NONE]
-        for r in records
-        if r.status != "ok"
-    ]
+    lines = _failure_lines([r for r in records if r.status != "ok"])
     for record in records:
         parts = record.reasons.get("calibrated", {})
         reasons = [
@@ -173,6 +171,28 @@ def failures_table(records: list[Record]) -> str:
             where = "; ".join(place for _, place in entries)
             lines.append([escape(record.cell_id), "not calibrated", escape(f"{where}: {why}")])
     return table(["cell", "what", "why"], lines, text_columns=3) if lines else ""
+
+
+def _failure_lines(records: list[Record]) -> list[list[str]]:
+    """A line a cell, but one for a cell that ended alike on many datasets."""
+    groups: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        cell = record.cell
+        reason = record.failure.reason.replace(cell.dataset, "…") if record.failure else NONE
+        alike = (record.status, cell.backbone, cell.method, cell.task, cell.device, reason)
+        groups.setdefault(alike, []).append(record)
+    lines = []
+    for (status, backbone, method, task, _, reason), own in groups.items():
+        if len(own) < MANY_ALIKE:
+            lines += [
+                [escape(r.cell_id), status, escape(r.failure.reason)[:500] if r.failure else NONE]
+                for r in own
+            ]
+        else:
+            datasets = sorted({r.cell.dataset for r in own})
+            where = f"{len(own)} cells: {datasets[0]} … {datasets[-1]}/{backbone}/{method}/{task}"
+            lines.append([escape(where), status, escape(reason)[:500]])
+    return lines
 
 
 def _value(scores: Mapping[str, ScorePart], name: str) -> float | None:

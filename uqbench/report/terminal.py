@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from uqbench.api import KINDS
 from uqbench.report.markdown import NONE, number, percent
+from uqbench.report.property_terminal import property_tables
 from uqbench.report.ranking import BASELINE
 from uqbench.report.sections import Section, make_sections
 from uqbench.suite.record import Record, ScorePart
@@ -21,7 +22,7 @@ def summary_tables(records: Sequence[Record]) -> list[Table]:
     """One table of the test part a section and kind (forces and energies, or what else there is), best first.
 
     The interval score is relative to calibrated `constant`, or absolute where that was not scored. Rows are not
-    tested for ties: the leaderboard does that.
+    tested for ties: the leaderboard does that. Simulation results have tables of their own kind.
     """
     scored = [r for r in records if r.status == "ok"]
     tables = []
@@ -31,7 +32,7 @@ def summary_tables(records: Sequence[Record]) -> list[Table]:
             [k for k in SHOWN_KINDS if k in present] or [k for k in KINDS if k in present] or sorted(present)
         )
         tables += [_table(section, kind) for kind in kinds]
-    return tables
+    return tables + property_tables(make_sections(records, []))
 
 
 def _table(section: Section, kind: str) -> Table:

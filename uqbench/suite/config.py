@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from uqbench.api import Kind
 from uqbench.errors import UqbenchError
 from uqbench.registry import unknown
+from uqbench.suite.datasets import expanded
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -33,7 +34,7 @@ class Scales(BaseModel):
 class Suite(BaseModel):
     """A suite file. A list that is left out means: all that is installed, or the default.
 
-    An entry of backbones is NAME[:field=value,...], or a mapping {NAME: {field: value}} for what text can't say.
+    An entry of datasets may be a range of the analytic family, analytic_000-029. An entry of backbones is NAME[:field=value,...], or a mapping {NAME: {field: value}} for what text can't say.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +50,11 @@ class Suite(BaseModel):
     held_out: tuple[str, ...] | None = None
     scales: Scales = Scales()
     timeout: Positive = 3600.0
+
+    @field_validator("datasets")
+    @classmethod
+    def _ranges(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(one for name in names for one in expanded(name))
 
 
 def find_suite(name: str) -> Path:

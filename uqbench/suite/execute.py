@@ -144,7 +144,7 @@ def _stored(job: Job) -> list[Record] | None:
             record = read_record(path)
             if record.content_key != key or record.status == "failed":
                 return None
-            if record.status == "ok":
+            if record.raw is not None:
                 read_raw(job.records, record)
         except UqbenchError:
             return None

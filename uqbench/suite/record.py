@@ -67,6 +67,44 @@ class ScorePart(_Part):
     high: float | None
 
 
+Range = tuple[float, float]
+
+
+class PropertyPart(_Part):
+    """A simulation result with what the method says of it, beside its reference.
+
+    trained_on: "pool", or the pool without a group. variant: "raw", or "kappa": the posterior scaled about its mean
+    by kappa. value: of the mean coefficients or members. lower, upper: the bounds that the method states with the
+    probability nominal, else its 95 % interval. levels: its intervals by level; rule names how they came about.
+    exact: bounds of what is linear in the coefficients. corners: over the samples and the ends of the bounded
+    posterior along ± the gradient. compared_with: name of the reference. protocol_known: the card says how it was
+    computed. counts: samples by fate. seconds: of all samples, and of one real computation.
+    """
+
+    name: str
+    unit: str
+    trained_on: str
+    variant: Literal["raw", "kappa"]
+    kappa: float
+    value: float | None
+    std: float | None
+    lower: float | None
+    upper: float | None
+    nominal: float | None
+    levels: dict[str, Range]
+    rule: str
+    exact: Range | None
+    corners: Range | None
+    compared_with: str
+    reference: float | None
+    reference_error: float | None
+    protocol_known: bool
+    counts: dict[str, int]
+    reasons: list[str]
+    route: str
+    seconds: dict[str, float]
+
+
 class Record(_Part):
     """One cell's result. Scores follow from the raw predictions (uqbench.suite.scoring); costs do not."""
 
@@ -85,6 +123,7 @@ class Record(_Part):
     groups: dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]] = {}
     calibration: dict[str, dict[str, dict[str, Any]]] = {}
     symmetry: dict[str, dict[str, int]] = {}
+    properties: list[PropertyPart] = []
     cost: dict[str, Any] = {}
     machine: dict[str, Any]
     machine_class: str
@@ -136,14 +175,18 @@ def read_record(path: Path) -> Record:
         content = path.read_bytes()
     except OSError as error:
         raise UqbenchError(f"record {path} cannot be read: {error}.") from None
+    return parse_record(content, f"record {path}")
+
+
+def parse_record(content: bytes, source: str) -> Record:
+    """Check one record; raises UqbenchError naming the source, the field and the remedy."""
     try:
         return Record.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"]) or "the file"
         raise UqbenchError(
-            f"record {path}: {where}: {first['msg']} (schema version {SCHEMA_VERSION}). "
-            "Delete it and run the cell again."
+            f"{source}: {where}: {first['msg']} (schema version {SCHEMA_VERSION}). Delete it and run the cell again."
         ) from None
 
 
@@ -166,10 +209,14 @@ def read_raw(folder: Path, record: Record) -> dict[str, RawTable]:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, in the order of their file names; raises UqbenchError if there is none."""
-    paths = sorted(folder.glob("*.json"))
-    if not paths:
+    """All records of a folder and its bundles, in the order of file names; raises UqbenchError if there is none."""
+    from uqbench.suite.bundle import SUFFIX, read_bundle  # which takes the record from here
+
+    records = [read_record(path) for path in sorted(folder.glob("*.json"))]
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        records += read_bundle(path)
+    if not records:
         raise UqbenchError(
-            f"{folder} holds no records (*.json); run `python -m uqbench run --out ...` first."
+            f"{folder} holds no records (*.json, *{SUFFIX}); run `python -m uqbench run --out ...` first."
         )
-    return [read_record(path) for path in paths]
+    return records

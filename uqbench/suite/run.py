@@ -14,6 +14,7 @@ from uqbench.data.dataset import Dataset
 from uqbench.errors import UqbenchError
 from uqbench.registry import Registry
 from uqbench.suite.config import Suite
+from uqbench.suite.datasets import card_or_name
 from uqbench.suite.display import LiveDisplay, PlainDisplay
 from uqbench.suite.execute import Settings, execute
 from uqbench.suite.plan import Fit, make_plan, missing_packages
@@ -45,6 +46,7 @@ def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
     suite = suite.model_copy(update={"backbones": backbones})
 
     def suggested(dataset: str) -> Mapping[str, Mapping[str, Any]]:
+        dataset = card_or_name(dataset, default_cache())
         is_card = dataset.endswith((".yaml", ".yml"))
         if not is_card and dataset not in dataset_names():
             return {}

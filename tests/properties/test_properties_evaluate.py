@@ -1,0 +1,220 @@
+"""Posteriors carried to simulation results, by what they are able to do; and κ."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from scipy.stats import norm
+from toy_crystals import FCC, fcc_model, shifted
+
+from uqbench.api import Frame, NotApplicable, Posterior, Quantity
+from uqbench.errors import UqbenchError
+from uqbench.linear.box import Box
+from uqbench.linear.model import LinearPosterior
+from uqbench.linear.posteriors import Gaussian, Samples
+from uqbench.properties.elastic_quantity import CubicConstants
+from uqbench.properties.evaluate import SAMPLES, evaluate
+from uqbench.properties.failures import NotConvergedError, UnstableError
+from uqbench.properties.kappa import conformal_factor, error_ratios
+from uqbench.properties.resampling import potentials, resample
+from uqbench.properties.vacancy_quantity import AT_REFERENCE, RELAXED, UNRELAXED, VacancyFormation
+
+BACKBONE, THETA = fcc_model()
+AL = ("Al",)
+VACANCY = VacancyFormation(FCC)
+
+
+def carried_by(parameters):
+    return LinearPosterior(BACKBONE, AL, parameters, {"Al": 0.0}, lambda atoms: None)
+
+
+def gaussian(size):
+    return Gaussian(THETA, np.diag(size * THETA), {})
+
+
+def box(size):
+    r = size * np.abs(THETA)
+    return Box(THETA, np.eye(len(THETA)), -r, r, np.zeros((len(THETA),) * 2), "cpu")
+
+
+@dataclass(frozen=True)
+class Members(Posterior):
+    calculators: tuple
+
+    def predict(self, structures):
+        raise NotImplementedError
+
+    def members(self):
+        return self.calculators
+
+
+def test_every_route_of_a_vacancy_equals_real_relaxations():
+    samples = shifted(THETA, 4e-3, 12)
+    quick = VACANCY.propagate(BACKBONE, AL, THETA, samples)
+    real = resample(tuple(VACANCY.units), VACANCY.measure, potentials(BACKBONE, AL, samples))
+    assert quick.names == real.names
+    assert quick.status == ("ok",) * 12
+    assert quick.accepted.sum() >= 10
+    error = np.sqrt(((quick.values - real.values) ** 2).mean(axis=0))
+    assert (error < 2e-3 * real.values.std(axis=0)).all()
+
+
+def test_a_sample_without_a_crystal_is_counted_with_its_reason():
+    samples = np.array([THETA, -THETA])
+    found = VACANCY.propagate(BACKBONE, AL, THETA, samples)
+    assert found.status == ("ok", "unstable")
+    assert np.isnan(found.values[1]).all()
+    assert "stress does not vanish" in found.reasons[1]
+
+
+def test_bounds_of_a_linear_property_are_exact_and_its_corners_agree():
+    (found,) = evaluate(VACANCY, carried_by(box(2e-3)), [1.0], seed=0)
+    by_name = {outcome.name: outcome for outcome in found}
+    linear = by_name[UNRELAXED + AT_REFERENCE]
+    row = VACANCY.rows(BACKBONE, AL)[linear.name]
+    reach = np.abs(row * THETA).sum() * 2e-3
+    assert linear.exact == pytest.approx((row @ THETA - reach, row @ THETA + reach))
+    assert linear.corners == pytest.approx(linear.exact, rel=1e-6)
+    prediction = linear.prediction()
+    assert linear.exact[0] < prediction.lower[0] < linear.value < prediction.upper[0] < linear.exact[1]
+    assert prediction.nominal == 1.0
+    relaxed = by_name[RELAXED]
+    assert relaxed.exact is None
+    assert relaxed.corners[0] < relaxed.samples.min() < relaxed.samples.max() < relaxed.corners[1]
+    assert relaxed.counts["samples"] == SAMPLES == relaxed.counts["accepted"] + relaxed.counts["computed"]
+
+
+def test_a_gaussian_posterior_gives_the_gaussian_of_a_linear_property_and_kappa_scales_it():
+    raw, scaled = evaluate(VACANCY, carried_by(gaussian(2e-4)), [1.0, 3.0], seed=1)
+    outcome = raw[-1]
+    row = VACANCY.rows(BACKBONE, AL)[outcome.name]
+    sigma = 2e-4 * np.linalg.norm(row * THETA)
+    assert outcome.prediction().std[0] == pytest.approx(sigma, rel=0.2)
+    interval = outcome.prediction().interval(0.95)
+    assert interval.rule == "quantile"
+    assert interval.upper[0] - outcome.value == pytest.approx(norm.ppf(0.975) * sigma, rel=0.35)
+    assert outcome.nominal is outcome.exact is outcome.corners is None
+    shift = outcome.samples - outcome.value
+    assert scaled[-1].samples - outcome.value == pytest.approx(3.0 * shift, rel=1e-6)
+
+
+def test_elastic_constants_of_samples():
+    (found,) = evaluate(CubicConstants(FCC), carried_by(Samples(shifted(THETA, 1e-3, 250))), [1.0], seed=0)
+    assert [outcome.unit for outcome in found] == ["Å", "GPa", "GPa", "GPa", "GPa"]
+    bulk_modulus, c11, c12 = (found[k].value for k in (1, 2, 3))
+    assert bulk_modulus == pytest.approx((c11 + 2 * c12) / 3)
+    assert all(outcome.route == "implicit differentiation" for outcome in found)
+
+
+def test_members_are_computed_one_by_one_and_failures_are_counted():
+    class Moody(EMT):
+        def get_property(self, *args, **kwargs):
+            raise NotConvergedError("this member gives up")
+
+    (found,) = evaluate(CubicConstants(FCC), Members((EMT(), EMT(), Moody())), [1.0], seed=0)
+    outcome = found[0]
+    assert outcome.counts == {
+        "samples": 3,
+        "accepted": 0,
+        "computed": 2,
+        "unstable": 0,
+        "not converged": 1,
+    }
+    assert outcome.reasons == ("this member gives up",)
+    assert outcome.prediction().std[0] == 0.0
+    assert outcome.value == pytest.approx(CubicConstants(FCC).measure(EMT())["lattice_constant"])
+
+
+def test_noise_alone_adds_the_variances_of_both_cells_and_has_none_for_strains():
+    class Noisy(Posterior):
+        def predict(self, structures):
+            raise NotImplementedError
+
+        def mean_potential(self):
+            return EMT()
+
+        def joint_covariance(self, structure):
+            return np.diag([0.01 * len(structure), *np.ones(3 * len(structure))])
+
+    (found,) = evaluate(VACANCY, Noisy(), [2.0], seed=0)
+    n = len(FCC.perfect())
+    variance = 0.01 * (n - 1) + (1 - 1 / n) ** 2 * 0.01 * n
+    assert found[0].prediction().std[0] == pytest.approx(2.0 * np.sqrt(variance))
+    assert "independent" in found[0].route
+    with pytest.raises(NotApplicable, match="strain"):
+        evaluate(CubicConstants(FCC), Noisy(), [1.0], seed=0)
+
+
+def test_what_cannot_be_carried_says_why():
+    class Plain(Posterior):
+        def predict(self, structures):
+            raise NotImplementedError
+
+    with pytest.raises(NotApplicable, match="neither coefficients nor members"):
+        evaluate(VACANCY, Plain(), [1.0], seed=0)
+    with pytest.raises(NotApplicable, match="one set of coefficients"):
+        evaluate(VACANCY, carried_by(Gaussian(THETA, np.empty((len(THETA), 0)), {})), [1.0], seed=0)
+
+
+def test_a_mean_without_the_property_has_no_prediction_and_samples_are_really_computed():
+    @dataclass(frozen=True)
+    class Fickle(Quantity):
+        @property
+        def units(self):
+            return {"x": "eV"}
+
+        def measure(self, potential):
+            energy = potential.get_potential_energy(bulk("Al"))
+            if abs(energy - centre) < 1e-9:
+                raise UnstableError("not here")
+            return {"x": energy}
+
+        def propagate(self, backbone, elements, mean, samples):
+            raise UnstableError("nothing to expand about")
+
+    atoms = bulk("Al")
+    atoms.calc = BACKBONE.potential(THETA, AL)
+    centre = atoms.get_potential_energy()
+    (found,) = evaluate(Fickle(), carried_by(gaussian(1e-3)), [1.0], seed=0)
+    assert found[0].value is None
+    assert found[0].route == "resampling"
+    assert len(found[0].samples) == SAMPLES
+    with pytest.raises(UqbenchError, match=r"does not exist for the mean: not here"):
+        found[0].prediction()
+
+
+def frames_of(theta, n, seed):
+    rng = np.random.default_rng(seed)
+    frames = []
+    for k in range(n):
+        atoms = bulk("Al", a=4.0, cubic=True)
+        atoms.rattle(0.1, rng=rng)
+        atoms.calc = BACKBONE.potential(theta, AL)
+        free = np.ones((4, 3), dtype=bool), np.ones(6, dtype=bool)
+        energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+        atoms.calc = None
+        frames.append(Frame(atoms, energy, forces, None, "x", k, *free, f"frame {k}"))
+    return frames
+
+
+def test_kappa_is_one_for_a_posterior_that_the_truth_comes_from_and_grows_as_it_is_narrowed():
+    truths = shifted(THETA, 1e-2, 40, seed=5)
+    wide, narrow = (carried_by(gaussian(size)) for size in (1e-2, 1e-3))
+    ratios = [
+        np.concatenate([error_ratios(posterior, frames_of(t, 1, k), 0) for k, t in enumerate(truths)])
+        for posterior in (wide, narrow)
+    ]
+    factors = [conformal_factor(r) for r in ratios]
+    assert factors[0] == pytest.approx(1.0, abs=0.35)
+    assert factors[1] == pytest.approx(10 * factors[0], rel=1e-6)
+
+
+def test_kappa_is_the_conformal_quantile_or_a_reason():
+    assert conformal_factor(np.arange(1.0, 20.0)) == 19.0
+    assert conformal_factor(np.arange(1.0, 100.0)) == 95.0
+    with pytest.raises(UqbenchError, match="19 held-out labels"):
+        conformal_factor(np.ones(18))
+    with pytest.raises(UqbenchError, match="no width"):
+        conformal_factor(np.full(30, np.inf))

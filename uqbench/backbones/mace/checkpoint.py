@@ -1,0 +1,62 @@
+"""Torch files: written whole or not at all, read without running what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uqbench.backbones.mace.objective import Example
+from uqbench.errors import UqbenchError
+
+
+def write_torch(path: Path, content: Mapping[str, Any]) -> None:
+    """Write tensors, numbers, text and containers of these; temporary file, fsync, rename."""
+    import torch
+
+    memory = io.BytesIO()
+    torch.save(dict(content), memory)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(memory.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_torch(path: Path, expected: str) -> dict[str, Any]:
+    """What write_torch wrote. expected: the value of its entry "format". Raises UqbenchError for anything else."""
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UqbenchError(f"{path} is not there.") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UqbenchError(f"{path} is not a file of tensors that is safe to read ({reason}).") from None
+    if not isinstance(content, dict) or content.get("format") != expected:
+        raise UqbenchError(f'{path} is not of the format "{expected}"; it was written by something else.')
+    return content
+
+
+def training_key(request: object, examples: Sequence[Example]) -> str:
+    """SHA-256 of what is trained (anything whose repr is complete) and of the examples, bit by bit."""
+    digest = hashlib.sha256(repr(request).encode())
+    for example in examples:
+        graph = example.graph
+        for array in (graph.species, graph.positions, graph.edges, graph.shifts, *example.labels):
+            digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,186 @@
+"""The network, and a short forward of our own that shows the features its energy is linear in.
+
+Batatia, Kovács, Simm, Ortner, Csányi, "MACE: Higher order equivariant message passing neural networks for fast
+and accurate force fields", NeurIPS 2022 (arXiv 2206.07697). Computed by mace-torch. Each layer's readout is
+linear, so the energy of an atom i is, beside its reference energy,
+
+    E_i = c_s(i) + Σ_p w_p φ_p(i)
+
+with a constant c of its element and the scalar features φ of all layers. Coefficients are c, element by
+element, then w, layer by layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from uqbench.backbones.mace.config import MaceConfig
+from uqbench.backbones.mace.graphs import Batch
+from uqbench.backbones.mace.quiet import building, mace_parts
+
+if TYPE_CHECKING:
+    import torch
+
+Network: TypeAlias = Any
+"""A mace.modules.ScaleShiftMACE whose readouts are all linear."""
+
+N_BESSEL = 8
+CUTOFF_POWER = 5
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Numbers taken from the training frames before training.
+
+    neighbours: of an atom on average. scale: eV, of the features (RMS force of the training set times 1 Å).
+    shift: eV, the constant of every atom beside its reference energy.
+    """
+
+    neighbours: float
+    scale: float
+    shift: float
+
+
+def build_network(
+    config: MaceConfig,
+    elements: tuple[str, ...],
+    references: Mapping[str, float],
+    normalisation: Normalisation,
+    seed: int,
+) -> Network:
+    """A network with random weights, float64, on the CPU; the same seed gives the same weights.
+
+    references: energy (eV) of each element, the E0s of mace.
+    """
+    parts = mace_parts()
+    import torch
+    from ase.data import atomic_numbers
+
+    size = config.architecture
+    block = parts.modules.RealAgnosticResidualInteractionBlock
+    scalars = parts.o3.Irreps(f"{size.channels}x0e")
+    with building(seed):
+        network = parts.modules.ScaleShiftMACE(
+            atomic_inter_scale=normalisation.scale,
+            atomic_inter_shift=normalisation.shift,
+            r_max=config.cutoff,
+            num_bessel=N_BESSEL,
+            num_polynomial_cutoff=CUTOFF_POWER,
+            max_ell=size.max_ell,
+            interaction_cls=block,
+            interaction_cls_first=block,
+            num_interactions=size.layers,
+            num_elements=len(elements),
+            hidden_irreps=parts.o3.Irreps(size.hidden_irreps),
+            MLP_irreps=scalars,
+            atomic_energies=np.array([references[e] for e in elements]),
+            avg_num_neighbors=normalisation.neighbours,
+            atomic_numbers=[atomic_numbers[e] for e in elements],
+            correlation=size.correlation,
+            gate=torch.nn.functional.silu,
+            radial_MLP=list(size.radial_mlp),
+        )
+        # mace's last readout is a perceptron.
+        network.readouts[-1] = parts.modules.LinearReadoutBlock(scalars, parts.o3.Irreps("1x0e"))
+    return network
+
+
+def layer_features(
+    network: Network, batch: Batch, positions: torch.Tensor, strain: torch.Tensor
+) -> list[torch.Tensor]:
+    """φ of each layer, (n, channels), in eV.
+
+    positions: (n, 3), those of the batch or others close by. strain: (B, 3, 3), its symmetric part deforms
+    cells and positions. Differentiable in both, also under torch.func.grad and jacrev.
+    """
+    import torch
+
+    vectors = positions[batch.edges[1]] - positions[batch.edges[0]] + batch.shifts
+    symmetric = 0.5 * (strain + strain.transpose(-1, -2))
+    vectors = vectors + torch.einsum("ea,eab->eb", vectors, symmetric[batch.edge_structure])
+    lengths = torch.linalg.norm(vectors, dim=-1, keepdim=True)
+    atoms = network.node_embedding(batch.node_attrs)
+    harmonics = network.spherical_harmonics(vectors)
+    radial, _ = network.radial_embedding(lengths, batch.node_attrs, batch.edges, network.atomic_numbers)
+    features = []
+    for interaction, product, readout in zip(
+        network.interactions, network.products, network.readouts, strict=True
+    ):
+        atoms, residual = interaction(
+            node_attrs=batch.node_attrs,
+            node_feats=atoms,
+            edge_attrs=harmonics,
+            edge_feats=radial,
+            edge_index=batch.edges,
+        )
+        atoms = product(node_feats=atoms, sc=residual, node_attrs=batch.node_attrs)
+        linear = readout.linear
+        factor = network.scale_shift.scale * linear.instructions[0].path_weight
+        features.append(factor * atoms[:, : linear.weight.numel()])
+    return features
+
+
+def coefficients(network: Network) -> torch.Tensor:
+    """(n_elements + P,) constants c (eV, the same for every element), then weights w of the readouts."""
+    import torch
+
+    constants = network.scale_shift.shift.expand(len(network.atomic_numbers))
+    return torch.cat([constants, *(readout.linear.weight for readout in network.readouts)])
+
+
+def atom_energies(
+    features: list[torch.Tensor], node_attrs: torch.Tensor, values: torch.Tensor
+) -> torch.Tensor:
+    """(n,) energies of atoms beside their references, eV, for coefficients (n_elements + P,)."""
+    import torch
+
+    return torch.cat([node_attrs, *features], dim=1) @ values
+
+
+def sum_by_structure(values: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """(B, ...) sums of values (n, ...) over the atoms of each structure."""
+    return values.new_zeros(len(batch), *values.shape[1:]).index_add(0, batch.structure, values)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """energy: (B,) eV, without references. forces: (n, 3), eV/Å. stress: (B, 6), eV/Å³, 0 if not periodic."""
+
+    energy: torch.Tensor
+    forces: torch.Tensor
+    stress: torch.Tensor
+
+
+def evaluate(
+    network: Network, batch: Batch, values: torch.Tensor | None = None, training: bool = False
+) -> Outputs:
+    """Energy, forces and stress of a batch.
+
+    values: coefficients (n_elements + P,) in place of the network's own. training: the outputs are to be
+    differentiated in the weights.
+    """
+    import torch
+
+    positions, strain = displaceable(batch)
+    features = layer_features(network, batch, positions, strain)
+    energy = sum_by_structure(
+        atom_energies(features, batch.node_attrs, coefficients(network) if values is None else values), batch
+    )
+    gradient, virial = torch.autograd.grad(energy.sum(), [positions, strain], create_graph=training)
+    outputs = Outputs(energy, -gradient, voigt(virial) / batch.volumes[:, None])
+    return outputs if training else Outputs(energy.detach(), outputs.forces, outputs.stress)
+
+
+def displaceable(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions (n, 3) and strains (B, 3, 3), zero, to be differentiated in."""
+    positions = batch.positions.detach().clone().requires_grad_(True)
+    return positions, positions.new_zeros(len(batch), 3, 3).requires_grad_(True)
+
+
+def voigt(tensor: torch.Tensor) -> torch.Tensor:
+    """(..., 6) components xx yy zz yz xz xy of symmetric tensors (..., 3, 3)."""
+    return tensor.flatten(-2)[..., [0, 4, 8, 5, 2, 1]]

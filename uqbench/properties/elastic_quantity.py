@@ -1,0 +1,40 @@
+"""Lattice constant, bulk modulus and elastic constants of a cubic crystal as a quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from uqbench.api import Array, LinearBackbone, Quantity, Resampled
+from uqbench.properties.crystal import Crystal
+from uqbench.properties.lattice import CONSTANTS, cubic_constants, lattice_constant
+from uqbench.properties.lattice_table import LatticeTable
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+
+@dataclass(frozen=True)
+class CubicConstants(Quantity):
+    """At the potential's own lattice constant, sought near the crystal's."""
+
+    crystal: Crystal
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Å and GPa; C44 with clamped atoms is a property of its own only where atoms can relax."""
+        names = CONSTANTS if self.crystal.structure == "diamond" else CONSTANTS[:-1]
+        return {name: "Å" if name == "lattice_constant" else "GPa" for name in names}
+
+    def measure(self, potential: Calculator) -> Mapping[str, float]:
+        """By small strains. Raises UnstableError."""
+        found = cubic_constants(self.crystal, potential)
+        return {name: found[name] for name in self.units}
+
+    def propagate(
+        self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array
+    ) -> Resampled:
+        """From tables in the lattice constant."""
+        centre = self.crystal.at(lattice_constant(self.crystal, backbone.potential(mean, elements)))
+        return LatticeTable.about(backbone, elements, centre, backbone.kink()).constants(samples)

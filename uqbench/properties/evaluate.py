@@ -1,0 +1,228 @@
+"""Carries a posterior to simulation results by what it is able to do: parameters, members, or noise alone."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from uqbench.api import (
+    Array,
+    HasJointNoise,
+    HasMembers,
+    HasParameters,
+    NotApplicable,
+    Posterior,
+    Quantity,
+    Resampled,
+    Status,
+)
+from uqbench.properties.failures import NotConvergedError, UnstableError
+from uqbench.properties.outcome import Bounds, Outcome
+from uqbench.properties.resampling import potentials, resample
+
+SAMPLES = 200
+"""Least number of samples whose quantiles give a 95 % interval (5 beyond each end)."""
+GRADIENT_STEP = 1e-2
+"""Of finite differences along a coefficient, in standard deviations of its samples."""
+
+
+def evaluate(
+    quantity: Quantity, posterior: Posterior, kappas: Sequence[float], seed: int
+) -> list[list[Outcome]]:
+    """Every property of a quantity, once for each factor by which the posterior is scaled about its mean.
+
+    Raises NotApplicable with the reason where the posterior cannot carry it.
+    """
+    if isinstance(posterior, HasParameters):
+        return _by_parameters(quantity, posterior, kappas, seed)
+    if isinstance(posterior, HasMembers):
+        return _by_members(quantity, posterior, kappas)
+    if isinstance(posterior, HasJointNoise):
+        return _by_noise(quantity, posterior, kappas)
+    raise NotApplicable(
+        "the method gives neither coefficients nor members nor a joint noise; it has no simulation results."
+    )
+
+
+def _by_parameters(
+    quantity: Quantity, posterior: HasParameters, kappas: Sequence[float], seed: int
+) -> list[list[Outcome]]:
+    parameters, backbone, elements = posterior.parameters, posterior.backbone, posterior.elements
+    mean = parameters.mean
+    drawn = parameters.samples(SAMPLES, np.random.default_rng(seed))
+    if not np.ptp(drawn, axis=0).any():
+        raise NotApplicable(
+            "the posterior is one set of coefficients: its error bars are noise of labels, which no property has."
+        )
+    bounded = parameters.support(mean[None]) is not None
+    nominal = parameters.predict_rows(mean[None], "energy").nominal if bounded else None
+    steps = GRADIENT_STEP * drawn.std(axis=0) if bounded else np.empty(0)
+    probes = mean + np.concatenate([np.diag(steps), -np.diag(steps)]) if bounded else np.empty((0, len(mean)))
+    began = time.perf_counter()
+    centre = resample(tuple(quantity.units), quantity.measure, potentials(backbone, elements, mean[None]))
+    one = time.perf_counter() - began
+    # Set-up is dear and samples are cheap: all of them go through at once.
+    wanted = [*(mean + kappa * (drawn - mean) for kappa in kappas), probes]
+    everything, route = _carried(quantity, posterior, mean, np.concatenate(wanted))
+    share = SAMPLES / sum(map(len, wanted))
+    seconds = {"one": one, "all": (time.perf_counter() - began - one) * share}
+    *found, probed = _parts(everything, [len(w) for w in wanted])
+    slopes = _slopes(probed, steps) if bounded else {}
+    linear = quantity.rows(backbone, elements)
+    exact = {name: parameters.support(row[None]) for name, row in linear.items()}
+    return [
+        _outcomes(
+            quantity,
+            centre,
+            part,
+            route,
+            seconds,
+            nominal=nominal,
+            exact={name: _scaled(exact[name], float(row @ mean), kappa) for name, row in linear.items()},
+            corners=_corners(quantity, posterior, slopes, kappa),
+        )
+        for kappa, part in zip(kappas, found, strict=True)
+    ]
+
+
+def _carried(
+    quantity: Quantity, posterior: HasParameters, mean: Array, samples: Array
+) -> tuple[Resampled, str]:
+    backbone, elements = posterior.backbone, posterior.elements
+    try:
+        quick = quantity.propagate(backbone, elements, mean, samples)
+    except (UnstableError, NotConvergedError):
+        quick = None  # without a minimum of the mean there is nothing to expand about
+    if quick is not None:
+        return quick, "implicit differentiation"
+    names = tuple(quantity.units)
+    return resample(names, quantity.measure, potentials(backbone, elements, samples)), "resampling"
+
+
+def _parts(found: Resampled, sizes: Sequence[int]) -> list[Resampled]:
+    ends = np.cumsum(sizes)
+    return [
+        Resampled(found.names, found.values[a:b], found.status[a:b], found.reasons[a:b], found.accepted[a:b])
+        for a, b in zip(ends - sizes, ends, strict=True)
+    ]
+
+
+def _slopes(probed: Resampled, steps: Array) -> dict[str, Array]:
+    """Gradients (P,) from coefficients a step up and down, of properties that exist at all of them."""
+    up, down = np.split(probed.values, 2)
+    by_name = np.divide(up - down, 2 * steps[:, None], out=np.zeros_like(up), where=steps[:, None] > 0)
+    return {name: by_name[:, k] for k, name in enumerate(probed.names) if np.isfinite(by_name[:, k]).all()}
+
+
+def _corners(
+    quantity: Quantity, posterior: HasParameters, slopes: Mapping[str, Array], kappa: float
+) -> dict[str, Bounds]:
+    """Real computations at the two ends of a bounded posterior along each property's gradient."""
+    parameters, backbone, elements = posterior.parameters, posterior.backbone, posterior.elements
+    found = {}
+    for name, slope in slopes.items():
+        ends = parameters.extremes(slope)
+        if name not in quantity.units or ends is None:
+            continue
+        ends = parameters.mean + kappa * (ends - parameters.mean)
+        there = resample((name,), quantity.measure, potentials(backbone, elements, ends))
+        if there.ok.all():
+            low, high = sorted(there.values[:, 0])
+            found[name] = (float(low), float(high))
+    return found
+
+
+def _scaled(support: tuple[Array, Array] | None, centre: float, kappa: float) -> Bounds | None:
+    if support is None:
+        return None
+    low, high = (centre + kappa * (float(end[0]) - centre) for end in support)
+    return low, high
+
+
+def _by_members(quantity: Quantity, posterior: HasMembers, kappas: Sequence[float]) -> list[list[Outcome]]:
+    began = time.perf_counter()
+    found = resample(tuple(quantity.units), quantity.measure, posterior.members())
+    seconds = {"all": time.perf_counter() - began}
+    seconds["one"] = seconds["all"] / len(found.values)
+    any_ok = bool(found.ok.any())
+    middle = found.values[found.ok].mean(axis=0) if any_ok else np.full(len(found.names), np.nan)
+    status: Status = "ok" if any_ok else "unstable"
+    centre = Resampled(found.names, middle[None], (status,), ("",), np.ones(1, dtype=bool))
+    return [
+        _outcomes(
+            quantity,
+            centre,
+            replace(found, values=middle + kappa * (found.values - middle)),
+            "resampling of members",
+            seconds,
+        )
+        for kappa in kappas
+    ]
+
+
+def _by_noise(quantity: Quantity, posterior: HasJointNoise, kappas: Sequence[float]) -> list[list[Outcome]]:
+    """The mean's value with the noise of energies, independent between structures: it grows with their size."""
+    began = time.perf_counter()
+    variances = quantity.noise_variance(lambda atoms: float(posterior.joint_covariance(atoms)[0, 0]))
+    centre = resample(tuple(quantity.units), quantity.measure, [posterior.mean_potential()])
+    seconds = {"all": time.perf_counter() - began}
+    route = "energies of different structures taken as independent: the error bar grows with the cell"
+    return [
+        _outcomes(
+            quantity,
+            centre,
+            _parts(centre, [0])[0],
+            route,
+            seconds,
+            noise={name: kappa * float(np.sqrt(variance)) for name, variance in variances.items()},
+        )
+        for kappa in kappas
+    ]
+
+
+def _outcomes(
+    quantity: Quantity,
+    centre: Resampled,
+    found: Resampled,
+    route: str,
+    seconds: Mapping[str, float],
+    *,
+    nominal: float | None = None,
+    exact: Mapping[str, Bounds | None] | None = None,
+    corners: Mapping[str, Bounds] | None = None,
+    noise: Mapping[str, float] | None = None,
+) -> list[Outcome]:
+    counts = {
+        "samples": len(found.status),
+        "accepted": int((found.accepted & found.ok).sum()),
+        "computed": int((~found.accepted & found.ok).sum()),
+        "unstable": found.counts["unstable"],
+        "not converged": found.counts["not converged"],
+    }
+    reasons = _commonest([*centre.reasons, *found.reasons])
+    return [
+        Outcome(
+            name,
+            unit,
+            quantity.references.get(name, name),
+            float(centre.of(name)[0]) if centre.ok[0] else None,
+            found.of(name)[found.ok],
+            (noise or {}).get(name),
+            nominal,
+            (exact or {}).get(name),
+            (corners or {}).get(name),
+            counts,
+            reasons,
+            route,
+            seconds,
+        )
+        for name, unit in quantity.units.items()
+    ]
+
+
+def _commonest(reasons: Sequence[str]) -> tuple[str, ...]:
+    return tuple(reason for reason, _ in Counter(r for r in reasons if r).most_common(3))

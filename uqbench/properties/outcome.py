@@ -1,0 +1,57 @@
+"""What a posterior says about a simulation result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from uqbench.api import Array, Prediction
+from uqbench.errors import UqbenchError
+
+Bounds = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One property of one material.
+
+    value: at the mean coefficients, or the mean of members; None where it does not exist. samples: (n,), of the
+    potentials that have the property. noise_std: of a noise that has no potentials, or None. nominal: what the
+    posterior claims for its bounds, 1.0 for an envelope; None if it states none, then its 95 % interval speaks.
+    exact: bounds of a property that is linear in the coefficients. corners: its values at the ends of the
+    bounded posterior along ± its gradient. counts: of samples by fate. reasons: why some have no such property.
+    route: how samples were carried. seconds: "all" samples, "one" real computation.
+    """
+
+    name: str
+    unit: str
+    compared_with: str
+    value: float | None
+    samples: Array
+    noise_std: float | None
+    nominal: float | None
+    exact: Bounds | None
+    corners: Bounds | None
+    counts: Mapping[str, int]
+    reasons: tuple[str, ...]
+    route: str
+    seconds: Mapping[str, float]
+
+    def prediction(self) -> Prediction:
+        """As any other observable; raises UqbenchError with the reason where there is no value or no spread."""
+        why = f": {self.reasons[0]}" if self.reasons else ""
+        if self.value is None:
+            raise UqbenchError(f"{self.name} does not exist for the mean{why}")
+        mean = np.array([self.value])
+        if self.noise_std is not None:
+            return Prediction(mean, np.array([self.noise_std]))
+        if len(self.samples) < 2:
+            raise UqbenchError(f"{self.name} exists for {len(self.samples)} samples; 2 are needed{why}")
+        spread = self.samples[:, None]
+        if self.nominal is None:
+            return Prediction(mean, self.samples.std(ddof=1, keepdims=True), samples=spread)
+        lower = np.minimum(mean, self.samples.min())
+        upper = np.maximum(mean, self.samples.max())
+        return Prediction(mean, self.samples.std(ddof=1, keepdims=True), lower, upper, self.nominal, spread)

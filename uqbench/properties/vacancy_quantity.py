@@ -1,0 +1,111 @@
+"""Vacancy formation energies as a quantity: at the potential's own lattice constant, and at the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uqbench.api import Array, LinearBackbone, Quantity, Resampled
+from uqbench.properties.crystal import Crystal
+from uqbench.properties.gate import LARGEST_DECREMENT
+from uqbench.properties.implicit import LONGEST_STEP
+from uqbench.properties.lattice import lattice_constant
+from uqbench.properties.lattice_table import LatticeTable
+from uqbench.properties.resampling import resample
+from uqbench.properties.rows_in_a import RowsInA
+from uqbench.properties.vacancy import unrelaxed_row, vacancy_energy
+from uqbench.properties.vacancy_in_a import VacancyInA
+from uqbench.properties.vacancy_tables import VacancyTables
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+RELAXED = "vacancy_formation_energy"
+UNRELAXED = "vacancy_formation_energy_unrelaxed"
+AT_REFERENCE = "_at_reference_a"
+MARGIN = 2e-4
+"""Share of a by which tables in a reach beyond the samples."""
+
+
+@dataclass(frozen=True)
+class VacancyFormation(Quantity):
+    """crystal: with the reference's lattice constant and the supercell of its protocol.
+
+    The names without a suffix are at the potential's own lattice constant, as the reference is at its own.
+    """
+
+    crystal: Crystal
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """eV."""
+        return dict.fromkeys((RELAXED, UNRELAXED, RELAXED + AT_REFERENCE, UNRELAXED + AT_REFERENCE), "eV")
+
+    @property
+    def references(self) -> Mapping[str, str]:
+        """The reference's lattice constant is its own: both are compared with the one value."""
+        return {RELAXED + AT_REFERENCE: RELAXED, UNRELAXED + AT_REFERENCE: UNRELAXED}
+
+    def measure(self, potential: Calculator) -> Mapping[str, float]:
+        """Relaxed from ideal sites. Raises UnstableError and NotConvergedError."""
+        own = vacancy_energy(self.crystal.at(lattice_constant(self.crystal, potential)), potential)
+        given = vacancy_energy(self.crystal, potential)
+        values = (own.relaxed, own.unrelaxed, given.relaxed, given.unrelaxed)
+        return dict(zip(self.units, values, strict=True))
+
+    def propagate(
+        self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array
+    ) -> Resampled:
+        """One evaluation a sample where the gate allows, else relaxations.
+
+        The evaluation is at the sample's own lattice constant, within displacements that keep the vacancy's
+        symmetry; that a sample is stable against the others is seen in the full Hessian at the reference's, where
+        its energy comes from the tables alone.
+        """
+        tables = VacancyTables.about(backbone, elements, self.crystal, mean)
+        centre = self.crystal.at(lattice_constant(self.crystal, backbone.potential(mean, elements)))
+        lattice = LatticeTable.about(backbone, elements, centre, backbone.kink()).constants(samples)
+        a = lattice.values[:, 0]
+        low = min(np.nanmin(a, initial=np.inf), centre.a) * (1 - MARGIN)
+        high = max(np.nanmax(a, initial=-np.inf), centre.a) * (1 + MARGIN)
+        own, decrement = VacancyInA.about(backbone, elements, centre, mean, low, high).corrected(samples, a)
+        step = tables.expansion.newton(samples)
+        accepted = step.stable & (decrement < LARGEST_DECREMENT)
+        accepted[accepted] = np.abs(step.displacement[accepted]).max(axis=1) < LONGEST_STEP
+        unrelaxed = RowsInA.about(lambda at: unrelaxed_row(backbone, elements, at), self.crystal, low, high)
+        values = np.column_stack(
+            [
+                own,
+                unrelaxed.values(samples, a),
+                step.energy - samples @ tables.perfect,
+                samples @ unrelaxed_row(backbone, elements, self.crystal),
+            ]
+        )
+        status, reasons = list(lattice.status), list(lattice.reasons)
+        for i in np.flatnonzero(~accepted & lattice.ok):
+            here = tables.gated(samples[i : i + 1]).result
+            there = self.crystal.at(float(a[i]))
+            real = resample(
+                (RELAXED,),
+                lambda potential, there=there: {RELAXED: vacancy_energy(there, potential).relaxed},
+                [backbone.potential(samples[i], elements)] if here.ok[0] else [],
+            )
+            last = real if len(real.status) else here
+            status[i], reasons[i] = last.status[0], last.reasons[0]
+            values[i, [0, 2]] = last.values[0, 0], here.values[0, 0]
+        values[np.array(status) != "ok"] = np.nan
+        return Resampled(tuple(self.units), values, tuple(status), tuple(reasons), accepted)
+
+    def rows(self, backbone: LinearBackbone, elements: tuple[str, ...]) -> Mapping[str, Array]:
+        """Without relaxation at a given lattice constant the energy is linear."""
+        return {UNRELAXED + AT_REFERENCE: unrelaxed_row(backbone, elements, self.crystal)}
+
+    def noise_variance(self, variance: Callable[[Atoms], float]) -> Mapping[str, float]:
+        """Var E(N-1) + ((N-1)/N)² Var E(N), at ideal sites of the reference's lattice constant for all four."""
+        defect, perfect = self.crystal.vacancy(), self.crystal.perfect()
+        share = len(defect) / len(perfect)
+        return dict.fromkeys(self.units, variance(defect) + share**2 * variance(perfect))

@@ -14,6 +14,7 @@ import numpy as np
 from uqbench.api import Array, LinearBackbone
 from uqbench.errors import UqbenchError
 from uqbench.properties.crystal import Crystal
+from uqbench.properties.gate import LARGEST_DECREMENT
 from uqbench.properties.implicit import LONGEST_STEP, Expansion, newton_steps
 from uqbench.properties.vacancy import perfect_row
 from uqbench.properties.vacancy_tables import VacancyTables
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 NODES = 9
+EVALUATIONS = 3
+"""At most, of rows for a sample; a relaxation with the potential takes five to ten times that long."""
 SHORT_STEP = 0.01
 """Å; the error to second order, which grows as the step's cube, is then below 0.2 meV (of spreads of 80 to 270 meV)."""
 
@@ -102,27 +105,33 @@ class VacancyInA:
         return StepsInA(energy - 0.5 * np.vecdot(force, steps), steps, hessian)
 
     def corrected(self, samples: Array, a: Array) -> tuple[Array, Array]:
-        """Formation energies less the Newton decrement, and the decrement, (n,) each, eV: one evaluation a sample.
+        """Formation energies less the Newton decrement, and the decrement, (n,) each, eV.
 
-        None for a step below SHORT_STEP: its energy is that to second order, and the decrement is zero. Both are nan
-        where H(θ) is not positive definite, the step is LONGEST_STEP or more, or a is nan.
+        No evaluation for a step below SHORT_STEP: its energy is that to second order, and the decrement is zero. One
+        for others, and up to EVALUATIONS with further steps while the decrement is too large for the gate. Both are
+        nan where H(θ) is not positive definite, a step leads LONGEST_STEP away or more, or a is nan.
         """
         found = self.newton(samples, a)
         expansion, (energy, decrement) = self.at_mean, np.full((2, len(samples)), np.nan)
-        shifts = found.steps @ expansion.basis.T
-        length = np.abs(shifts).max(axis=1, initial=0.0)
+        n, basis, steps = len(expansion.atoms), expansion.basis, found.steps.copy()
+        length = np.abs(steps @ basis.T).max(axis=1, initial=0.0)
         short = length < SHORT_STEP
         energy[short], decrement[short] = found.energy[short], 0.0
-        chosen = np.flatnonzero(~short & (length < LONGEST_STEP))
-        rows = expansion.backbone.rows(
-            [cell for i in chosen for cell in self._cells(float(a[i]), shifts[i])], expansion.elements
-        )
-        n = len(expansion.atoms)
-        for i in chosen:
-            values, perfect = next(rows)[: 1 + 3 * n] @ samples[i], next(rows)[0] @ samples[i]
-            force = expansion.basis.T @ values[1:]
-            decrement[i] = 0.5 * force @ newton_steps(found.hessians[i : i + 1], force[None])[0][0]
-            energy[i] = n * (values[0] - perfect) - decrement[i]
+        going = np.flatnonzero(~short & (length < LONGEST_STEP))
+        for _ in range(EVALUATIONS):
+            cells = [cell for i in going for cell in self._cells(float(a[i]), basis @ steps[i])]
+            rows = expansion.backbone.rows(cells, expansion.elements)
+            for i in going:
+                values, perfect = next(rows)[: 1 + 3 * n] @ samples[i], next(rows)[0] @ samples[i]
+                force = basis.T @ values[1:]
+                further = newton_steps(found.hessians[i : i + 1], force[None])[0][0]
+                decrement[i] = 0.5 * force @ further
+                energy[i] = n * (values[0] - perfect) - decrement[i]
+                steps[i] += further
+            length = np.abs(steps[going] @ basis.T).max(axis=1, initial=0.0)
+            lost = going[length >= LONGEST_STEP]
+            energy[lost], decrement[lost] = np.nan, np.nan
+            going = going[(length < LONGEST_STEP) & (decrement[going] >= LARGEST_DECREMENT)]
         return energy, decrement
 
     def _cells(self, a: float, shift: Array) -> tuple[Atoms, Atoms]:

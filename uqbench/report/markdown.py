@@ -59,6 +59,17 @@ def with_interval(score: Score | ScorePart | None, form=number) -> str:
     return f"{form(score.value)} [{form(score.low)}, {form(score.high)}]"
 
 
+def short_percent(score: Score | ScorePart | None) -> str:
+    """A share as a percentage with its interval in whole ones, for narrow tables.
+
+    >>> short_percent(Score(0.95, 0.912, 0.988))
+    '95.0 (91–99)'
+    """
+    if score is None or score.low is None or score.high is None:
+        return percent(score.value if score else None)
+    return f"{percent(score.value)} ({100 * score.low:.0f}–{100 * score.high:.0f})"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
     """A table; the first text_columns are aligned left, numbers right. Cells are markdown already."""
     rule = [":---"] * text_columns + ["---:"] * (len(header) - text_columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from uqbench.report.markdown import percent, with_interval
+from uqbench.report.markdown import short_percent
 from uqbench.report.property_numbers import MARKS, decimals, fixed, plain_name, reference_text, span
 from uqbench.report.property_panel import Materials, make_panels
 from uqbench.report.property_panel_tables import answers
@@ -44,10 +44,12 @@ def property_tables(sections: Sequence[Section]) -> list[Table]:
 
 
 def _table(title: str, results: Sequence[Result]) -> Table:
+    from rich.text import Text
+
     table = _empty(title)
     table.add_column("property: reference, methods", overflow="fold")
-    for variant in ("raw: value [low, high]", "κ: [low, high]"):
-        table.add_column(variant, justify="right", no_wrap=True)
+    for bounds in ("raw: value [low, high]", "κ: [low, high]"):
+        table.add_column(Text(bounds), justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
     for name, own in by_property(results):
         digits = decimals(own)
@@ -77,17 +79,17 @@ def _panel_table(panel: Materials) -> Table:
     table = _empty(f"{panel.title}: {len(panel.names)} materials")
     table.add_column("method", overflow="fold")
     table.add_column("", no_wrap=True)
-    for name in ("answers", "stated (%)", "coverage 95 % (%)", "of all (%)"):
+    for name in ("answers", "stated (%)", "at 95 % (%)", "of all (%)"):
         table.add_column(name, justify="right", no_wrap=True)
     for standing in panel.standings:
         scores = standing.table.scores
-        cells = [standing.method, VARIANT_NAMES[standing.variant], answers(standing)]
-        cells += [with_interval(scores.get(f"coverage_{n}"), percent) for n in ("stated", "95")]
-        _add(table, [*cells, with_interval(scores.get("coverage_95_of_all"), percent)])
+        cells = [standing.method, VARIANT_NAMES[standing.variant], answers(standing).replace(" of ", "/")]
+        cells += [short_percent(scores.get(f"coverage_{n}")) for n in ("stated", "95", "95_of_all")]
+        _add(table, cells)
     return _captioned(
         table,
         "stated: references inside the stated bounds, of the answers;\n"
-        "of all: at 95 %, no answer taken for a miss; brackets: bootstrap over materials",
+        "of all: at 95 %, no answer taken for a miss; (…): bootstrap over materials",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from uqbench.api import KINDS
-from uqbench.report.markdown import NONE, number, percent
+from uqbench.report.markdown import NONE, number, short_percent
 from uqbench.report.property_terminal import property_tables
 from uqbench.report.ranking import BASELINE
 from uqbench.report.sections import Section, make_sections
@@ -66,7 +66,7 @@ def _table(section: Section, kind: str) -> Table:
             Text(record.cell.method),
             "cal." if name[1] == "calibrated" else name[1],
             number(score.value / unit) if score else NONE,
-            _coverage(own.get("coverage_95")),
+            short_percent(own.get("coverage_95")),
             number(own["width_95"].value if "width_95" in own else None),
             f"{number(cost)}{busy}",
         )
@@ -77,14 +77,6 @@ def _table(section: Section, kind: str) -> Table:
         "cost: of a prediction / bare potential (†: the machine was busy)"
     )
     return table
-
-
-def _coverage(score: ScorePart | None) -> str:
-    if score is None:
-        return NONE
-    if score.low is None or score.high is None:
-        return percent(score.value)
-    return f"{percent(score.value)} ({100 * score.low:.0f}–{100 * score.high:.0f})"
 
 
 def _value(scores: dict[str, ScorePart], name: str, default: float) -> float:

@@ -74,7 +74,7 @@ def test_orders_of_the_error_are_three_four_and_five(tables):
     """In the shift of θ: without evaluation, with one, and with one less the Newton decrement."""
     direction = shifted(THETA, 1.0, 1)[0] - THETA
     direction *= np.linalg.norm(THETA) / np.linalg.norm(direction)
-    sizes = np.array([4e-3, 8e-3, 1.6e-2])
+    sizes = np.array([5e-3, 1e-2, 2e-2])
     samples = THETA + sizes[:, None] * direction
     exact = np.array([relaxed(theta) for theta in samples])
     corrected = tables.expansion.corrected(samples)

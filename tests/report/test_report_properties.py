@@ -94,8 +94,8 @@ def test_the_page_shows_bounds_hits_fates_and_reasons(tmp_path):
     rows = cells(page, "property | reference | method | bounds are to hold")
     assert len(rows) == 10
     assert rows[0] == [
-        *["**C11** (GPa)", "115 ± 1", "good", "95 %", "102"],
-        *["[94, 110]", "✗", "0.829", "2.00", "[86, 118]", "✓", "0.415"],
+        *["**C11** (GPa)", "115.0 ± 1", "good", "95 %", "102.0"],
+        *["[94.2, 109.8]", "✗", "0.829", "2.00", "[86.3, 117.7]", "✓", "0.415"],
     ]
     assert rows[1][:3] == ["", "", "sad"]
     assert rows[1][6] == rows[1][10] == "no answer"
@@ -106,7 +106,10 @@ def test_the_page_shows_bounds_hits_fates_and_reasons(tmp_path):
     assert rows[6][1] == "–"
     assert rows[6][6] == rows[6][10] == "not scored"
     assert rows[8][4:7] == ["–", "–", "no answer"]
-    assert "- good: hits 1 of 4 raw, 3 of 4 κ; 95 % intervals 1 of 4 raw, 3 of 4 κ; no answer: 1 raw, 1 κ" in page
+    assert (
+        "- good: hits 1 of 4 raw, 3 of 4 κ; 95 % intervals 1 of 4 raw, 3 of 4 κ; no answer: 1 raw, 1 κ"
+        in page
+    )
     assert "- sad: hits 0 of 4 raw" in page
     assert "‡ The card does not say fully" in page
     fates = cells(page, "method | posterior | properties")
@@ -121,7 +124,9 @@ def test_extrapolations_have_a_table_of_their_own(tmp_path):
     within = part()
     beyond = part(value=120.0, trained_on="pool without <strained>")
     page = page_of(tmp_path, property_record("good", [beyond, within]))
-    assert page.index("### Trained on the pool\n") < page.index("### Trained on the pool without &#60;strained&#62;")
+    assert page.index("### Trained on the pool\n") < page.index(
+        "### Trained on the pool without &#60;strained&#62;"
+    )
     assert page.count("- good: hits") == 2
     assert "<strained" not in page
     assert {p.name for p in (tmp_path / "figures").glob("*.svg")} == {
@@ -163,7 +168,8 @@ def test_a_hostile_name_stays_text(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "sigma", "digits"), [(4.03, 0.0017, 4), (89.6, 1.7, 1), (0.8, 0.017, 3), (115.0, 30.0, 0), (0.8, 0.0, 3)]
+    ("value", "sigma", "digits"),
+    [(4.03, 0.0017, 4), (89.6, 1.7, 1), (0.8, 0.017, 3), (115.0, 30.0, 0), (0.8, 0.0, 3)],
 )
 def test_decimals_follow_the_width_of_bounds(value, sigma, digits):
     assert decimals([result(part(reference=value, value=value, sigma=sigma))]) == digits
@@ -199,10 +205,10 @@ def test_the_terminal_shows_each_property_within_100_columns():
     ]
     text = printed(records, 100)
     assert max(map(len, text.splitlines())) <= 100
-    assert "C11 (GPa): 115 ± 1" in text
+    assert "C11 (GPa): 115.0 ± 1" in text
     lines = [line.split() for line in text.splitlines()]
     row = next(line for line in lines if line and line[0].startswith("pops:"))
-    assert row[1:] == ["102", "[94,", "110]", "✗", "[86,", "118]", "✓"]
+    assert row[1:] == ["102.0", "[94.2,", "109.8]", "✗", "[86.3,", "117.7]", "✓"]
     assert ["[red]x", "no", "answer", "no", "answer"] in lines
     assert "declines" not in text
     assert "raw: value [low, high]" in text

@@ -1,4 +1,4 @@
-"""Lattice constant, bulk modulus and elastic constants of a cubic crystal as a quantity."""
+"""Lattice constants, bulk modulus and elastic constants of cubic and hexagonal crystals as quantities."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from uqbench.api import Array, LinearBackbone, Quantity, Resampled
 from uqbench.properties.crystal import Crystal
+from uqbench.properties.hexagonal import HEXAGONAL_CONSTANTS, Hexagonal, hexagonal_constants
 from uqbench.properties.lattice import CONSTANTS, cubic_constants, lattice_constant
 from uqbench.properties.lattice_table import LatticeTable
 
@@ -38,3 +39,19 @@ class CubicConstants(Quantity):
         """From tables in the lattice constant."""
         centre = self.crystal.at(lattice_constant(self.crystal, backbone.potential(mean, elements)))
         return LatticeTable.about(backbone, elements, centre, backbone.kink()).constants(samples)
+
+
+@dataclass(frozen=True)
+class HexagonalConstants(Quantity):
+    """Of an hcp crystal at the potential's own lattice parameters, sought near the crystal's."""
+
+    crystal: Hexagonal
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """Å and GPa."""
+        return {name: "Å" if name.startswith("lattice") else "GPa" for name in HEXAGONAL_CONSTANTS}
+
+    def measure(self, potential: Calculator) -> Mapping[str, float]:
+        """By small strains. Raises UnstableError and NotConvergedError."""
+        return hexagonal_constants(self.crystal, potential)

@@ -56,7 +56,8 @@ def check_sites(crystal: Crystal, before: Atoms, after: Atoms) -> None:
 
 def perfect_row(backbone: LinearBackbone, elements: tuple[str, ...], crystal: Crystal) -> Array:
     """(P,) row of (N-1)/N E(N), eV: what a vacancy's energy is compared with."""
-    row = next(iter(backbone.rows([crystal.perfect()], elements)))[0]
+    # Energies per atom of the primitive cell and of the supercell are the same.
+    row = next(iter(backbone.rows([crystal.primitive()], elements)))[0]
     return row * len(crystal.vacancy())
 
 

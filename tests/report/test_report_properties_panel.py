@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from property_records import nothing, part, property_record, scaled
 from rich.console import Console
-from synthetic_records import write
 
 from uqbench.report.leaderboard import write_report
 from uqbench.report.property_panel import family_of, make_panels, panel_of
@@ -140,6 +139,8 @@ def test_extrapolations_are_a_panel_of_their_own():
     within, beyond = panels_of(groups)
     assert (within.extrapolation, beyond.extrapolation) == (False, True)
     assert len(beyond.names) == 3
+    assert {r.like.trained_on for r in within.results} == {"pool"}
+    assert {r.like.trained_on for r in beyond.results} == {"pool without Strain", "pool without strained"}
     assert within.slug != beyond.slug
 
 

@@ -61,5 +61,5 @@ class Samples(ParameterPosterior):
         return Prediction(samples.mean(axis=0), samples.std(axis=0, ddof=1), samples=samples)
 
     def samples(self, n: int, rng: Generator) -> Array:
-        """(n, P) members, drawn without replacement as far as there are enough."""
-        return self.members[rng.choice(len(self.members), n, replace=n > len(self.members))]
+        """(n, P) members in random order, all of them before any comes again."""
+        return self.members[np.resize(rng.permutation(len(self.members)), n)]

@@ -15,6 +15,7 @@ from uqbench.api import (
     HasMembers,
     HasParameters,
     NotApplicable,
+    ParameterPosterior,
     Posterior,
     Quantity,
     Resampled,
@@ -48,13 +49,20 @@ def evaluate(
     )
 
 
+def draw(parameters: ParameterPosterior, seed: int) -> Array:
+    """(n, P) different draws of the coefficients, n = SAMPLES, or all members of a smaller committee."""
+    drawn = parameters.samples(SAMPLES, np.random.default_rng(seed))
+    _, first = np.unique(drawn, axis=0, return_index=True)
+    return drawn[np.sort(first)]
+
+
 def _by_parameters(
     quantity: Quantity, posterior: HasParameters, kappas: Sequence[float], seed: int
 ) -> list[list[Outcome]]:
     parameters, backbone, elements = posterior.parameters, posterior.backbone, posterior.elements
     mean = parameters.mean
-    drawn = parameters.samples(SAMPLES, np.random.default_rng(seed))
-    if not np.ptp(drawn, axis=0).any():
+    drawn = draw(parameters, seed)
+    if len(drawn) < 2:
         raise NotApplicable(
             "the posterior is one set of coefficients: its error bars are noise of labels, which no property has."
         )
@@ -68,7 +76,7 @@ def _by_parameters(
     # Set-up is dear and samples are cheap: all of them go through at once.
     wanted = [*(mean + kappa * (drawn - mean) for kappa in kappas), probes]
     everything, route = _carried(quantity, posterior, mean, np.concatenate(wanted))
-    share = SAMPLES / sum(map(len, wanted))
+    share = len(drawn) / sum(map(len, wanted))
     seconds = {"one": one, "all": (time.perf_counter() - began - one) * share}
     *found, probed = _parts(everything, [len(w) for w in wanted])
     slopes = _slopes(probed, steps) if bounded else {}

@@ -16,7 +16,7 @@ from uqbench.api import Array, Frame, HasParameters, Kind, Posterior
 from uqbench.errors import UqbenchError
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.references import reference_energy
-from uqbench.properties.evaluate import SAMPLES
+from uqbench.properties.evaluate import draw
 
 LEVEL = 0.95
 KINDS: tuple[Kind, ...] = ("energy", "forces")
@@ -47,7 +47,7 @@ def error_ratios(posterior: Posterior, frames: Sequence[Frame], seed: int) -> Ar
 
 def _of_parameters(posterior: LinearPosterior, frames: Sequence[Frame], seed: int) -> Array:
     parameters = posterior.parameters
-    drawn = parameters.samples(SAMPLES, np.random.default_rng(seed))
+    drawn = draw(parameters, seed)
     bounded = parameters.support(parameters.mean[None]) is not None
     ratios = []
     for frame, rows in zip(frames, posterior.rows([f.atoms for f in frames]), strict=True):

@@ -1,4 +1,7 @@
-"""Finds methods, tasks and backbones: built-in files, entry points, and files named on the command line."""
+"""Finds methods, tasks and backbones: built-in files, entry points, and files named on the command line.
+
+One that takes several files is a package with a plugin.py, and named after the package.
+"""
 
 from __future__ import annotations
 
@@ -66,6 +69,7 @@ def discover(plugins: Iterable[Path] = ()) -> Registry:
     for group, package in _PACKAGES.items():
         folder = Path(next(iter(importlib.import_module(package).__path__)))
         names = {p.stem: f"{package}.{p.stem}" for p in sorted(folder.glob("[!_]*.py"))}
+        names |= {p.parent.name: f"{package}.{p.parent.name}.plugin" for p in sorted(folder.glob("*/plugin.py"))}
         for name, target in names.items():
             _add(found, broken, group, name, target)
         for entry in entry_points(group=f"uqbench.{group}"):
@@ -82,8 +86,8 @@ def discover(plugins: Iterable[Path] = ()) -> Registry:
                 break
         else:
             raise UqbenchError(
-                f"{path} defines no method, task or backbone; subclass one of uqbench.api's LinearMethod, FrameTask, "
-                "PropertyTask, LinearBackbone in it."
+                f"{path} defines no method, task or backbone; subclass one of uqbench.api's LinearMethod, "
+                "NetworkMethod, FrameTask, PropertyTask, LinearBackbone, NetworkBackbone in it."
             )
     return Registry(found["methods"], found["tasks"], found["backbones"], broken)  # pyright: ignore[reportArgumentType]
 
@@ -136,3 +140,9 @@ def load_file(path: Path) -> ModuleType:
 def source_file(cls: type) -> Path:
     """The file that defines a plugin."""
     return Path(inspect.getfile(cls))
+
+
+def source_files(cls: type) -> list[Path]:
+    """All files of a plugin: its own, or those of its package."""
+    file = source_file(cls)
+    return sorted(file.parent.glob("*.py")) if file.name == "plugin.py" else [file]

@@ -14,6 +14,7 @@ from uqbench.backbones.mace.config import MaceConfig
 from uqbench.backbones.mace.quiet import mace_parts
 from uqbench.backbones.mace.train import train_mace
 from uqbench.check.toy_data import ELEMENTS, toy_frames, unseen_structures
+from uqbench.linear.references import fit_references
 
 CONFIG = MaceConfig(cutoff=4.0, epochs=3)
 
@@ -28,7 +29,9 @@ def one_thread():
 
 def train(seed=0, config=CONFIG, frames=None, **options):
     one_thread()
-    return train_mace(toy_frames() if frames is None else frames, ELEMENTS, config, seed, **options)
+    frames = toy_frames() if frames is None else frames
+    references = options.pop("references", None) or fit_references(frames, ELEMENTS)
+    return train_mace(frames, ELEMENTS, references, config, seed, **options)
 
 
 @cache

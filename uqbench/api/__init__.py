@@ -5,6 +5,13 @@ from uqbench.api.frame import KINDS, UNITS, Frame, Kind, size_of
 from uqbench.api.linear import LinearProblem, ParameterPosterior, RowBlock
 from uqbench.api.material import Lattice, Material, Reference
 from uqbench.api.method import LinearMethod, Method
+from uqbench.api.network import (
+    NetworkBackbone,
+    NetworkMethod,
+    NetworkProblem,
+    Properties,
+    TrainedNetwork,
+)
 from uqbench.api.posterior import HasJointNoise, HasMembers, HasParameters, Posterior
 from uqbench.api.prediction import Array, Interval, Prediction, Predictions
 from uqbench.api.quantity import Quantity, Resampled, Status
@@ -28,11 +35,15 @@ __all__ = [
     "LinearProblem",
     "Material",
     "Method",
+    "NetworkBackbone",
+    "NetworkMethod",
+    "NetworkProblem",
     "NotApplicable",
     "ParameterPosterior",
     "Posterior",
     "Prediction",
     "Predictions",
+    "Properties",
     "PropertyTask",
     "Quantity",
     "Reference",
@@ -41,5 +52,6 @@ __all__ = [
     "Status",
     "Table",
     "Task",
+    "TrainedNetwork",
     "size_of",
 ]

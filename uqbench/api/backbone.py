@@ -1,4 +1,4 @@
-"""The model whose uncertainty is asked for: here, linear ones."""
+"""The model whose uncertainty is asked for: here, linear ones (networks: uqbench.api.network)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ class Backbone(ABC):
     """A frozen dataclass whose fields are its hyper-parameters; named after its file.
 
     distributions: the installed packages that it needs and whose versions decide its results.
+    by_default: whether a run that names no backbone uses it, if its packages are installed.
     """
 
     distributions: ClassVar[tuple[str, ...]] = ()
+    by_default: ClassVar[bool] = True
 
 
 class LinearBackbone(Backbone):

@@ -12,7 +12,7 @@ from uqbench.api.linear import LinearProblem, ParameterPosterior
 
 
 class Method(ABC):
-    """Subclass LinearMethod.
+    """Subclass LinearMethod or NetworkMethod.
 
     distributions: installed packages that it needs beyond uqbench's own. variants: parameter sets that earn a
     row of their own in a default run; the command line writes them as NAME:field=value.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from uqbench.api.prediction import Array, Predictions
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 class Posterior(ABC):
     """A fitted method: it predicts energy per atom, forces and stress of any structures."""
+
+    facts: Mapping[str, float | str]
+    """What a reader of the record should know."""
 
     @abstractmethod
     def predict(self, structures: Sequence[Atoms]) -> Predictions:

@@ -41,6 +41,11 @@ class LinearPosterior(Posterior):
     references: Mapping[str, float]
     known: Callable[[Atoms], Array | None]
 
+    @property
+    def facts(self) -> Mapping[str, float | str]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Those of the parameters."""
+        return self.parameters.facts
+
     def predict(self, structures: Sequence[Atoms]) -> Predictions:
         """Energy per atom, forces and stress; see Posterior.predict."""
         for i, atoms in enumerate(structures):

@@ -25,7 +25,6 @@ from uqbench.backbones.mace.quiet import full_precision, torch_device
 from uqbench.backbones.mace.trained import TrainedMace
 from uqbench.backbones.mace.training_run import TrainingRun
 from uqbench.errors import UqbenchError
-from uqbench.linear.references import fit_references, reference_energy
 
 FORMAT = "uqbench mace checkpoint 1"
 
@@ -33,17 +32,17 @@ FORMAT = "uqbench mace checkpoint 1"
 def train_mace(
     frames: Sequence[Frame],
     elements: tuple[str, ...],
+    references: Mapping[str, float],
     config: MaceConfig,
     seed: int,
     device: str = "cpu",
     checkpoint: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
-    references: Mapping[str, float] | None = None,
 ) -> TrainedMace:
     """Train a network on frames, some of which are kept aside to decide when to stop.
 
-    A frame may lack labels. checkpoint: file written after each epoch; if it is there, training goes on from it.
-    say: told how each epoch went. references: energy (eV) of each element; if None, fitted to the frames.
+    A frame may lack labels. references: energy (eV) of each element. checkpoint: file written after each epoch; if
+    it is there, training goes on from it. say: told how each epoch went.
     Training is in float32. Where the loss stops being finite, the best weights so far are kept, and
     TrainedMace.stopped names the batch.
 
@@ -51,8 +50,6 @@ def train_mace(
     another training, a device that is not there, too little memory, and a loss that is never finite.
     """
     target = torch_device(device)
-    if references is None:
-        references = fit_references(frames, elements)
     examples = [_example(frame, elements, config.cutoff, references) for frame in frames]
     learn, aside = carve_validation(frames, np.random.default_rng([seed, 0]))
     training = [examples[i] for i in learn]
@@ -95,7 +92,8 @@ def _example(
         graph = make_graph(frame.atoms, elements, cutoff)
     except UqbenchError as error:
         raise UqbenchError(f"{frame.source}: {error}") from None
-    return make_example(frame, graph, reference_energy(frame.atoms, references))
+    total = sum(references[symbol] for symbol in frame.atoms.get_chemical_symbols())
+    return make_example(frame, graph, total / len(graph))
 
 
 def _start(

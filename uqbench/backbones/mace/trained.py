@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from uqbench.api import Array
+from uqbench.api import Array, Properties
 from uqbench.backbones.mace.checkpoint import read_torch, write_torch
 from uqbench.backbones.mace.config import MaceConfig
 from uqbench.backbones.mace.graphs import Batch, Graph, make_batch, make_graph
@@ -38,21 +38,12 @@ PREDICT_ATOMS, ROW_ATOMS = 200, 100
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Properties:
-    """energy: total, eV. forces: (n_atoms, 3), eV/Å. stress: (6,), eV/Å³, ASE's order and sign, or None."""
-
-    energy: float
-    forces: Array
-    stress: Array | None
-
-
 @dataclass(frozen=True, eq=False)
 class TrainedMace:
     """A network with its weights; everything is evaluated in float64.
 
     references: energy of each element, eV. state: trained weights by their name in mace, float32. curve: one entry
-    an epoch (epoch, loss, validation_loss, energy_rmse, forces_rmse, stress_rmse, seconds). stopped: why training
+    an epoch (epoch, loss, validation_loss, energy_rmse, forces_rmse, stress_rmse, seconds, cpu_seconds). stopped: why training
     ended before its time, else empty.
 
     Its energy is Σ references + Σ_i (c + w·φ_i). Rows, weights and potential() speak of the second part only, as

@@ -62,7 +62,7 @@ class TrainingRun:
         """Train to the end, giving a line of text after each epoch."""
         patience = max(5, math.ceil(PATIENCE * self.config.n_epochs))
         while self.epoch < self.config.n_epochs and self.epoch - self.best_epoch < patience:
-            start = time.perf_counter()
+            start = time.perf_counter(), time.process_time()
             losses = []
             for number, batch in enumerate(self._batches(self.epoch)):
                 loss = self._step(batch)
@@ -128,7 +128,7 @@ class TrainingRun:
         yield
         _assign(self.weights, own)
 
-    def _validate(self, loss: float, start: float) -> str:
+    def _validate(self, loss: float, start: tuple[float, float]) -> str:
         """Score the averaged weights, keep them if they are the best so far, and note it in the curve."""
         import torch
 
@@ -143,11 +143,12 @@ class TrainingRun:
             self.best_loss, self.best_epoch = score, self.epoch
             names = (name for name, _ in self.network.named_parameters())
             self.best = {name: mean.clone() for name, mean in zip(names, self.averaged, strict=True)}
-        before = self.curve[-1]["seconds"] if self.curve else 0.0
         errors = np.sqrt(sums.cpu().numpy() / numbers)
         row = {"epoch": float(self.epoch), "loss": loss, "validation_loss": score}
         row |= {f"{kind}_rmse": float(error) for kind, error in zip(KINDS, errors, strict=True)}
-        row["seconds"] = before + time.perf_counter() - start
+        now = time.perf_counter(), time.process_time()
+        for name, began, ended in zip(("seconds", "cpu_seconds"), start, now, strict=True):
+            row[name] = (self.curve[-1][name] if self.curve else 0.0) + ended - began
         self.curve.append(row)
         return (
             f"epoch {self.epoch}/{self.config.n_epochs}: validation RMSE {1e3 * errors[0]:.1f} meV/atom, "

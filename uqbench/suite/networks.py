@@ -1,0 +1,199 @@
+"""Trained networks kept on disk by content: trained once, then shared by all methods.
+
+A network is KEY.pt and, beside it, KEY.json with its checksum, curve and what training it took, written last: a
+network without one does not exist. KEY.checkpoint is there while training goes on, and from it a killed one resumes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from uqbench.api import KINDS, Frame, NetworkBackbone, TrainedNetwork
+from uqbench.api.network import Say
+from uqbench.backbones.store import content_hash
+from uqbench.cost.contention import OtherLoad
+from uqbench.cost.memory import peak_resident_bytes
+from uqbench.cost.timing import stopwatch
+from uqbench.errors import UqbenchError
+from uqbench.registry import source_files
+from uqbench.suite.record import write_atomically
+
+NOTE = "\1"
+"""Begins what is said and worth a line of its own."""
+APART = 100_000
+"""Between the seeds of two members: seeds of fits are small, so no two networks of a run share one."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What training a network took, when it was trained: seconds, memory, and cores kept busy by others."""
+
+    wall_s: float
+    cpu_s: float
+    peak_resident_bytes: int
+    other_load_cores: float
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A trained network, its key and what training it took."""
+
+    key: str
+    network: TrainedNetwork
+    training: Training
+
+
+@dataclass(frozen=True)
+class NetworkStore:
+    """Networks of one backbone. folder: where they are kept. device: where they are trained."""
+
+    folder: Path
+    backbone: NetworkBackbone
+    device: str
+    say: Say
+
+    def network(
+        self,
+        frames: Sequence[Frame],
+        elements: tuple[str, ...],
+        references: Mapping[str, float],
+        seed: int,
+        name: str,
+    ) -> StoredNetwork:
+        """The network that is trained on these frames with this seed, from disk if it is there.
+
+        name: for people. A second process that asks for the same network waits for the first. Raises UqbenchError
+        where training fails.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        key = network_key(self.backbone, frames, elements, references, seed, self.device)
+        with _locked(self.folder / f"{key}.lock"):
+            stored = self._read(key, name)
+            if stored is not None:
+                return stored
+            return self._train(key, frames, elements, references, seed, name)
+
+    def _train(
+        self,
+        key: str,
+        frames: Sequence[Frame],
+        elements: tuple[str, ...],
+        references: Mapping[str, float],
+        seed: int,
+        name: str,
+    ) -> StoredNetwork:
+        checkpoint = self.folder / f"{key}.checkpoint"
+
+        def attempt() -> TrainedNetwork:
+            def told(text: str) -> None:
+                self.say(f"{name}: {text}")
+
+            return self.backbone.train(frames, elements, references, seed, self.device, checkpoint, told)
+
+        others = OtherLoad()
+        with stopwatch() as elapsed:
+            resumed = checkpoint.exists()
+            try:
+                network = attempt()
+            except UqbenchError as error:
+                if not resumed:
+                    raise
+                self.say(f"{NOTE}{name}: cannot go on from {checkpoint} ({error}); training it from the beginning.")
+                checkpoint.unlink(missing_ok=True)
+                network = attempt()
+        # A resumed training took what its epochs took in all, most of them in processes that are gone.
+        last = network.curve[-1]
+        training = Training(
+            max(elapsed.wall, last["seconds"]),
+            max(elapsed.cpu, last["cpu_seconds"]),
+            peak_resident_bytes(),
+            others.cores(),
+        )
+        self._write(key, network, training)
+        checkpoint.unlink(missing_ok=True)
+        early = f"; stopped early: {network.stopped}" if network.stopped else ""
+        self.say(f"{NOTE}{name}: trained in {training.wall_s:.0f} s, {len(network.curve)} epochs{early}")
+        return StoredNetwork(key, network, training)
+
+    def _write(self, key: str, network: TrainedNetwork, training: Training) -> None:
+        file = self.folder / f"{key}.pt"
+        network.save(file)
+        with file.open("rb") as content:
+            checksum = hashlib.file_digest(content, "sha256").hexdigest()
+        about = {
+            "sha256": checksum,
+            "backbone": repr(self.backbone),
+            "training": asdict(training),
+            "stopped": network.stopped,
+            "curve": [dict(row) for row in network.curve],
+        }
+        write_atomically(self.folder / f"{key}.json", json.dumps(about, indent=1).encode())
+
+    def _read(self, key: str, name: str) -> StoredNetwork | None:
+        """The network if it is there and whole; None, after saying so if it is damaged, otherwise."""
+        header, file = self.folder / f"{key}.json", self.folder / f"{key}.pt"
+        if not header.exists():
+            return None
+        try:
+            about = json.loads(header.read_text())
+            with file.open("rb") as content:
+                if hashlib.file_digest(content, "sha256").hexdigest() != about["sha256"]:
+                    raise UqbenchError("its checksum is wrong")
+            return StoredNetwork(key, self.backbone.load(file), Training(**about["training"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self.say(f"{NOTE}{name}: the stored network {file} is damaged ({error}); training it again.")
+            return None
+
+
+def member_seed(seed: int, member: int) -> int:
+    """The seed of a member of a fit's networks; number 0 has the fit's own."""
+    return seed + APART * member
+
+
+def network_key(
+    backbone: NetworkBackbone,
+    frames: Sequence[Frame],
+    elements: tuple[str, ...],
+    references: Mapping[str, float],
+    seed: int,
+    device: str,
+) -> str:
+    """Hash of all that decides a network: frames in order, elements, references, backbone, seed, kind of device,
+    sources and versions."""
+    digest = hashlib.sha256()
+    cls = type(backbone)
+    settled = [f"{cls.__module__}.{backbone!r}", elements, sorted(references.items()), seed, device.split(":")[0]]
+    for package in ("numpy", *cls.distributions):
+        try:
+            settled.append((package, version(package)))
+        except PackageNotFoundError:
+            raise UqbenchError(
+                f"backbone {cls.__name__} needs {package}, which is not installed; pip install {package}."
+            ) from None
+    digest.update(repr(settled).encode())
+    for file in source_files(cls):
+        digest.update(file.name.encode() + file.read_bytes())
+    for frame in frames:
+        digest.update(content_hash(frame.atoms).encode() + str(frame.cluster).encode())
+        for kind in KINDS:
+            labels, free = frame.labels(kind), frame.free(kind)
+            digest.update(b"none" if labels is None else np.ascontiguousarray(labels + 0.0).tobytes())
+            digest.update(free.tobytes())
+    return digest.hexdigest()[:32]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a file lock; the system lets go of it when the process ends, however that happens."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -109,10 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("names", nargs="*", metavar="NAME")
     data.set_defaults(command=_data)
 
-    study = commands.add_parser("study", help="methods where the truth is known: linear")
-    study.add_argument("name", choices=("linear",))
+    study = commands.add_parser(
+        "study",
+        help="linear: methods where the truth is known; propagation: cost and error beside real relaxations",
+    )
+    study.add_argument("name", choices=("linear", "propagation"))
     study.add_argument(
-        "--repeats", type=int, default=200, metavar="N", help="draws of each case (default: 200)"
+        "--repeats", type=int, default=200, metavar="N", help="draws of each case, or samples (default: 200)"
     )
     study.add_argument("--out", type=Path, default=RESULTS, help=f"folder of results (default: {RESULTS})")
     study.set_defaults(command=_study)
@@ -264,6 +267,11 @@ def _data(options: argparse.Namespace) -> int:
 def _study(options: argparse.Namespace) -> int:
     from uqbench.study.command import run_linear_study
 
+    if options.name == "propagation":
+        from uqbench.study.propagation import SIZES
+        from uqbench.study.propagation_page import run_propagation_study
+
+        return run_propagation_study(options.repeats, SIZES, options.out, _console())
     return run_linear_study(options.repeats, options.out, _console())
 
 
@@ -297,6 +305,8 @@ def _list(options: argparse.Namespace) -> int:
         for name, cls in sorted(found.items()):
             about = (sys.modules[cls.__module__].__doc__ or "").strip().splitlines()
             print(f"  {name:<18} {about[0] if about else ''}")
+            if not getattr(cls, "by_default", True):
+                print(f"  {'':<20}runs only when asked for: --backbone {name}")
             for field, default in describe_fields(cls):
                 print(f"  {'':<20}{field} = {default}")
     print("Datasets")

@@ -69,7 +69,9 @@ def discover(plugins: Iterable[Path] = ()) -> Registry:
     for group, package in _PACKAGES.items():
         folder = Path(next(iter(importlib.import_module(package).__path__)))
         names = {p.stem: f"{package}.{p.stem}" for p in sorted(folder.glob("[!_]*.py"))}
-        names |= {p.parent.name: f"{package}.{p.parent.name}.plugin" for p in sorted(folder.glob("*/plugin.py"))}
+        names |= {
+            p.parent.name: f"{package}.{p.parent.name}.plugin" for p in sorted(folder.glob("*/plugin.py"))
+        }
         for name, target in names.items():
             _add(found, broken, group, name, target)
         for entry in entry_points(group=f"uqbench.{group}"):

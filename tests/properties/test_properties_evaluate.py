@@ -218,3 +218,14 @@ def test_kappa_is_the_conformal_quantile_or_a_reason():
         conformal_factor(np.ones(18))
     with pytest.raises(UqbenchError, match="no width"):
         conformal_factor(np.full(30, np.inf))
+
+
+def test_a_narrow_supercell_is_remarked_on_where_the_cutoff_is_known():
+    class Sharp(type(BACKBONE)):
+        def kink(self):
+            return 4.6
+
+    assert VACANCY.remarks(BACKBONE) == ()
+    (words,) = VACANCY.remarks(Sharp(cutoff=4.6, n_radial=4))
+    assert "7.96 Å wide" in words
+    assert VacancyFormation(FCC.__class__("fcc", "Al", 3.98, (3, 3, 3))).remarks(Sharp(cutoff=4.6)) == ()

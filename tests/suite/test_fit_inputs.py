@@ -8,9 +8,10 @@ from uqbench.check.toy_data import toy_frames
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import make_split
 from uqbench.spec import Spec
-from uqbench.suite import fit as fit_module
+from uqbench.suite import fitters
 from uqbench.suite.config import Scales
-from uqbench.suite.fit import Job, run_job
+from uqbench.suite.fit import run_job
+from uqbench.suite.job import Job
 from uqbench.suite.plan import Cell, Fit, content_key
 
 CELL = Cell("al", "snap", "pops", "forces", 1.0, 0, "cpu")
@@ -25,14 +26,14 @@ def test_the_problem_is_posed_on_the_device_that_the_record_names(tmp_path, monk
     dataset = Dataset("toy", elements, frames, None, "hash", ())
     asked = Fit("toy", Spec("snap", (("twojmax", 2),)), Spec("constant"), ("forces",), 1.0, 0, "torch:cpu")
     seen = []
-    posed = fit_module.build_problem
+    posed = fitters.build_problem
 
     def spy(*arguments):
         problem = posed(*arguments)
         seen.append(problem.device)
         return problem
 
-    monkeypatch.setattr(fit_module, "build_problem", spy)
+    monkeypatch.setattr(fitters, "build_problem", spy)
     split = make_split(dataset)
     job = Job(
         asked,
@@ -62,7 +63,7 @@ def test_sources_of_a_plugin_enter_its_key(tmp_path, monkeypatch):
     from uqbench.suite.plan import source_hash
 
     plugin = Path(tmp_path / "mine.py")
-    text = Path(fit_module.__file__).parents[2] / "methods" / "constant.py"
+    text = Path(fitters.__file__).parents[2] / "methods" / "constant.py"
     plugin.write_text(text.read_text())
     before = source_hash([discover([plugin]).methods["mine"]])
     plugin.write_text(text.read_text() + "\n# changed\n")

@@ -91,6 +91,10 @@ class Quantity(ABC):
         """Rows (P,) of the properties that are linear in the coefficients: their bounds are exact."""
         return {}
 
+    def remarks(self, backbone: LinearBackbone) -> tuple[str, ...]:
+        """What a reader should know of the computation with this backbone."""
+        return ()
+
     def noise_variance(self, variance: Callable[[Atoms], float]) -> Mapping[str, float]:
         """Variances of the properties under noise of the energy alone, independent between structures.
 

@@ -105,7 +105,7 @@ def stored_rows(
     hashes = [content_hash(atoms) for atoms in structures]
     identity = _identity(backbone, elements)
     key = hashlib.sha256(json.dumps([identity, hashes]).encode()).hexdigest()[:32]
-    with _locked(folder / f"{key}.lock"):
+    with locked(folder / f"{key}.lock"):
         stored = _open(folder, key, hashes, computed=False)
         if stored is None:
             arrays = computed_rows(backbone, structures, elements, workers)
@@ -206,7 +206,7 @@ def _replacing(path: Path) -> Iterator[Callable[[bytes], int]]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold a file lock; the system lets go of it when the process ends, however that happens."""
     import fcntl
 

@@ -92,6 +92,7 @@ def _by_parameters(
             nominal=nominal,
             exact={name: _scaled(exact[name], float(row @ mean), kappa) for name, row in linear.items()},
             corners=_corners(quantity, posterior, slopes, kappa),
+            remarks=quantity.remarks(backbone),
         )
         for kappa, part in zip(kappas, found, strict=True)
     ]
@@ -128,10 +129,14 @@ def _slopes(probed: Resampled, steps: Array) -> dict[str, Array]:
 
 def _corners(
     quantity: Quantity, posterior: HasParameters, slopes: Mapping[str, Array], kappa: float
-) -> dict[str, Bounds]:
-    """Real computations at the two ends of a bounded posterior along each property's gradient."""
+) -> tuple[dict[str, Bounds], list[str]]:
+    """Real computations at the two ends of a bounded posterior along each property's gradient.
+
+    And why there are none where an end has no such property.
+    """
     parameters, backbone, elements = posterior.parameters, posterior.backbone, posterior.elements
-    found = {}
+    found: dict[str, Bounds] = {}
+    reasons = []
     for name, slope in slopes.items():
         ends = parameters.extremes(slope)
         if name not in quantity.units or ends is None:
@@ -141,7 +146,9 @@ def _corners(
         if there.ok.all():
             low, high = sorted(there.values[:, 0])
             found[name] = (float(low), float(high))
-    return found
+        else:
+            reasons += [f"a corner of {name}: {reason}" for reason in there.reasons if reason]
+    return found, reasons
 
 
 def _scaled(support: tuple[Array, Array] | None, centre: float, kappa: float) -> Bounds | None:
@@ -201,7 +208,8 @@ def _outcomes(
     *,
     nominal: float | None = None,
     exact: Mapping[str, Bounds | None] | None = None,
-    corners: Mapping[str, Bounds] | None = None,
+    corners: tuple[Mapping[str, Bounds], Sequence[str]] = ({}, ()),
+    remarks: Sequence[str] = (),
     noise: Mapping[str, float] | None = None,
 ) -> list[Outcome]:
     counts = {
@@ -211,7 +219,7 @@ def _outcomes(
         "unstable": found.counts["unstable"],
         "not converged": found.counts["not converged"],
     }
-    reasons = _commonest([*centre.reasons, *found.reasons])
+    reasons = (*_commonest([*centre.reasons, *found.reasons]), *corners[1], *remarks)
     return [
         Outcome(
             name,
@@ -222,7 +230,7 @@ def _outcomes(
             (noise or {}).get(name),
             nominal,
             (exact or {}).get(name),
-            (corners or {}).get(name),
+            corners[0].get(name),
             counts,
             reasons,
             route,

@@ -104,6 +104,16 @@ class VacancyFormation(Quantity):
         """Without relaxation at a given lattice constant the energy is linear."""
         return {UNRELAXED + AT_REFERENCE: unrelaxed_row(backbone, elements, self.crystal)}
 
+    def remarks(self, backbone: LinearBackbone) -> tuple[str, ...]:
+        """That the vacancy sees its images, where the supercell is narrower than twice the cutoff."""
+        width, reach = min(self.crystal.supercell) * self.crystal.a, backbone.kink()
+        if reach is None or width >= 2.0 * reach:
+            return ()
+        return (
+            f"the supercell is {width:.2f} Å wide, less than twice the cutoff of {reach:g} Å: an atom sees the vacancy "
+            "and its image at once (in the reference too, if its protocol is this one).",
+        )
+
     def noise_variance(self, variance: Callable[[Atoms], float]) -> Mapping[str, float]:
         """Var E(N-1) + ((N-1)/N)² Var E(N), at ideal sites of the reference's lattice constant for all four."""
         defect, perfect = self.crystal.vacancy(), self.crystal.perfect()

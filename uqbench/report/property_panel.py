@@ -91,8 +91,8 @@ class Materials:
 
     @cached_property
     def standings(self) -> list[Standing]:
-        """Scores of every method and posterior over all properties."""
-        return _standings(self.results)
+        """Scores of every method and posterior over all properties, every reference counted once."""
+        return _standings([r for r in self.results if r.like.name == r.like.compared_with])
 
     def standings_of(self, name: str) -> list[Standing]:
         """The same over one property."""

@@ -7,7 +7,7 @@ from statistics import median
 
 from uqbench.report.markdown import NONE, details, escape, number, percent, table, with_interval
 from uqbench.report.property_numbers import plain_name
-from uqbench.report.property_panel import Materials, Standing
+from uqbench.report.property_panel import ALL, Materials, Standing
 from uqbench.report.property_results import VARIANT_NAMES
 from uqbench.scores.bootstrap import LEAST_CLUSTERS, Score
 
@@ -52,6 +52,17 @@ def _notes(panel: Materials) -> str:
         lines.append(
             f"Not applicable to {', '.join(map(escape, declined))}: see "
             "[failures](#failures-and-problems) for the reason."
+        )
+    repeated = sorted({r.like.name for r in panel.results if r.like.name != r.like.compared_with})
+    if repeated:
+        lines.append(
+            f"The overall table counts every reference once: {', '.join(escape(plain_name(n)) for n in repeated)} "
+            "stand by property alone."
+        )
+    if panel.family != ALL:
+        lines.append(
+            "Materials are drawn from a few kinds of potential, and errors within a kind lean the same way; the "
+            "intervals take materials as independent."
         )
     if panel.enough:
         lines.append(

@@ -23,6 +23,10 @@ class PlainDisplay:
             self.tenth = tenth
             self._print(f"design rows: {done} of {total} structures")
 
+    def note(self, text: str) -> None:
+        """See Display."""
+        self._print(text)
+
     def start(self, number: int, total: int, label: str) -> None:
         """See Display."""
         self.place = f"[{number}/{total}]"

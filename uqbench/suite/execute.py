@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from uqbench.api import Kind
+from uqbench.api import Kind, LinearBackbone, LinearMethod
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import Split, make_split
 from uqbench.errors import UqbenchError
 from uqbench.registry import Registry
-from uqbench.spec import Spec
-from uqbench.suite.fit import Job, prepare_rows, run_job, write_failure
+from uqbench.suite.fit import prepare, run_job
 from uqbench.suite.isolated import run_isolated
+from uqbench.suite.job import Job, write_failure
+from uqbench.suite.networks import NOTE
 from uqbench.suite.plan import Fit, content_key, source_hash
 from uqbench.suite.record import Record, read_raw, read_record
 
@@ -31,6 +32,9 @@ class Display(Protocol):
 
     def step(self, text: str) -> None:
         """What the current fit is doing."""
+
+    def note(self, text: str) -> None:
+        """What is worth a line of its own: a network is trained, a damaged file is made anew."""
 
     def finish(self, label: str, outcome: str, seconds: float) -> None:
         """A fit ended: "ok", "stored" or why not."""
@@ -65,11 +69,12 @@ def execute(
     """Run every fit whose result is not stored yet; the records of the plan, failed cells included.
 
     A dataset that cannot be loaded or split fails its own fits alone: these have no record, and the second
-    value says why, by dataset. Design rows that cannot be computed fail the cells that need them.
+    value says why, by dataset. Design rows that cannot be computed, and networks that cannot be trained, fail the cells
+    that need them.
     """
     datasets: dict[str, Dataset] = {}
     splits: dict[tuple[str, int, float], Split] = {}
-    rows: dict[tuple[str, Spec], str] = {}
+    prepared: dict[tuple[object, ...], str] = {}
     unusable: dict[str, str] = {}
     records = []
     for number, fit in enumerate(plan, 1):
@@ -94,10 +99,10 @@ def execute(
         found = None if settings.fresh else _stored(job)
         outcome = "stored"
         if found is None:
-            needed = (fit.dataset, fit.backbone)
-            if needed not in rows:
-                rows[needed] = _prepare(job, settings, display)
-            failure = rows[needed] or _run_fit(job, settings, display)
+            needed = _shared(fit, registry)
+            if needed not in prepared:
+                prepared[needed] = _prepare(job, settings, display) if needed else ""
+            failure = prepared[needed] or _run_fit(job, settings, display)
             if failure:
                 _fail_unwritten(job, failure, began=time.time() - (time.perf_counter() - began))
             found = [read_record(settings.records / f"{named.cell(t).file_stem}.json") for t in fit.tasks]
@@ -152,22 +157,46 @@ def _stored(job: Job) -> list[Record] | None:
     return found
 
 
+def _shared(fit: Fit, registry: Registry) -> tuple[object, ...]:
+    """What names the rows or networks that a fit shares with others; empty if it shares none of them."""
+    if not issubclass(registry.methods[fit.method.name], LinearMethod):
+        return ()
+    if issubclass(registry.backbones[fit.backbone.name], LinearBackbone):
+        return (fit.dataset, fit.backbone)
+    # Networks are those of the training parts of a split.
+    return (fit.dataset, fit.backbone, fit.seed, fit.train_size, fit.device)
+
+
 def _prepare(job: Job, settings: Settings, display: Display) -> str:
-    """Design rows of the whole dataset, into the cache; why not, if they could not be computed."""
+    """What all linear methods on the backbone share, into the cache; why not, if that fails."""
+    told = _told(display)
 
     def passed_on(message: str) -> None:
-        done, total = message.split()
-        display.rows(int(done), int(total))
+        match message.split():
+            case [done, total] if done.isdecimal() and total.isdecimal():
+                display.rows(int(done), int(total))
+            case _:
+                told(message)
 
     log = settings.out / "logs" / f"{job.fit.cell('rows').file_stem}.log"
-    failure = run_isolated(prepare_rows, (job, settings.workers), log, settings.timeout, passed_on)
+    failure = run_isolated(prepare, (job, settings.workers), log, settings.timeout, passed_on)
     return f"design rows: {failure}" if failure else ""
+
+
+def _told(display: Display) -> Callable[[str], None]:
+    def told(message: str) -> None:
+        if message.startswith(NOTE):
+            display.note(message.removeprefix(NOTE))
+        else:
+            display.step(message)
+
+    return told
 
 
 def _run_fit(job: Job, settings: Settings, display: Display) -> str:
     """The fit and its tasks; why the process ended, if it did not end well."""
     log = settings.out / "logs" / f"{job.fit.cell('fit').file_stem}.log"
-    return run_isolated(run_job, (job,), log, settings.timeout, display.step)
+    return run_isolated(run_job, (job,), log, settings.timeout, _told(display))
 
 
 def _fail_unwritten(job: Job, reason: str, began: float) -> None:

@@ -1,56 +1,29 @@
-"""One fit, from stored rows to records: fit every fold, predict, score, measure. Runs in a process of its own."""
+"""One fit, from stored rows or networks to records: fit every fold, predict, score, measure. In its own process."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from uqbench.api import (
-    Array,
-    Frame,
-    FrameTask,
-    Kind,
-    LinearBackbone,
-    LinearMethod,
-    NotApplicable,
-    ParameterPosterior,
-    PropertyTask,
-    Task,
-)
-from uqbench.backbones.store import StoredRows, stored_rows
+from uqbench.api import Array, Frame, FrameTask, LinearBackbone, NotApplicable, Posterior, PropertyTask, Task
+from uqbench.backbones.store import stored_rows
 from uqbench.cost.contention import CONTENDED_CORES, OtherLoad
-from uqbench.cost.machine import describe_machine, describe_software, machine_class
-from uqbench.cost.memory import peak_resident_bytes, stored_bytes
+from uqbench.cost.memory import peak_resident_bytes
 from uqbench.cost.timing import interleaved, stopwatch
-from uqbench.data.dataset import Dataset
 from uqbench.data.material import material_of
-from uqbench.data.split import Fold, Split
-from uqbench.errors import UqbenchError
-from uqbench.linear.arrays import Arrays
-from uqbench.linear.model import LinearPosterior
-from uqbench.linear.problem import build_problem
-from uqbench.linear.references import fit_references
+from uqbench.data.split import Fold
 from uqbench.properties.kappa import error_ratios
-from uqbench.registry import PLUGIN_MODULE, discover
+from uqbench.registry import PLUGIN_MODULE, Registry, discover
 from uqbench.spec import parse_spec
-from uqbench.suite.plan import Fit
+from uqbench.suite.fitters import Fitted, LastLayerFitter, make_fitter
+from uqbench.suite.job import Job, blank_record, reason_of, write_failure
 from uqbench.suite.properties import Kappa, property_parts, whole_pools
 from uqbench.suite.raw import Evaluated, collect, to_npz
-from uqbench.suite.record import (
-    CellPart,
-    DataPart,
-    FailurePart,
-    PropertyPart,
-    Record,
-    write_record,
-)
+from uqbench.suite.record import FailurePart, PropertyPart, write_record
 from uqbench.suite.scoring import calibrate_all, score_tables
 
 TIMED_STRUCTURES = 8
@@ -58,73 +31,34 @@ TIMED_REPEATS = 7
 TIMED_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class Job:
-    """All that a process needs to carry out a fit; keys: content_key of each task's cell."""
-
-    fit: Fit
-    dataset: Dataset
-    split: Split
-    scales: Mapping[Kind, float]
-    keys: Mapping[str, str]
-    plugins: tuple[Path, ...]
-    cache: Path
-    records: Path
-
-
-def blank_record(job: Job, task: str, status: str, **fields: Any) -> Record:
-    """A record of the task's cell with what is known before anything ran."""
-    dataset, split = job.dataset, job.split
-    machine = describe_machine()
-    return Record(
-        cell_id=job.fit.cell(task).cell_id,
-        content_key=job.keys[task],
-        status=status,  # pyright: ignore[reportArgumentType]
-        cell=CellPart(**vars(job.fit.cell(task))),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        data=DataPart(
-            hash=dataset.data_hash,
-            elements=list(dataset.elements),
-            n_structures=len(dataset.frames),
-            n_clusters=len({f.cluster for f in dataset.frames}),
-            split_scheme=split.scheme,
-            split_hash=split.hash,
-            folds=[
-                {part: len(getattr(fold, part)) for part in ("train", "calibration", "test", "held_out")}
-                for fold in split.folds
-            ],
-            held_out=sorted({dataset.frames[i].config_type for f in split.folds for i in f.held_out}),
-        ),
-        scales={str(kind): scale for kind, scale in job.scales.items()},
-        machine=machine,
-        machine_class=machine_class(machine, job.fit.device),
-        software=describe_software(),
-        **fields,
-    )
-
-
-def write_failure(job: Job, task: str, reason: str, trace: str) -> None:
-    """Record that a cell has no result."""
-    record = blank_record(job, task, "failed", failure=FailurePart(reason=reason, traceback=trace))
-    write_record(job.records, job.fit.cell(task).file_stem, record, None)
-
-
 def run_job(job: Job, say: Callable[[str], None]) -> None:
     """Fit every fold, evaluate every task, write one record a task.
 
-    A task that fails is recorded and leaves the others alone; a fit that fails is recorded for all tasks.
+    A task that fails is recorded and leaves the others alone; a fit that fails, or a method that the backbone
+    cannot carry, is recorded for all tasks.
     """
     try:
         _Run(job, say).all()
+    except NotApplicable as reason:
+        for task in job.fit.tasks:
+            write_failure(job, task, str(reason), "", "not applicable")
     except Exception as error:
         for task in job.fit.tasks:
-            write_failure(job, task, _reason(error), traceback.format_exc())
+            write_failure(job, task, reason_of(error), traceback.format_exc())
 
 
-def prepare_rows(job: Job, workers: int, say: Callable[[str], None]) -> None:
-    """Design rows of the whole dataset, into the cache; says "done total" as it goes. Raises UqbenchError."""
-    backbone = job.fit.backbone.build(discover(job.plugins), "backbones")
+def prepare(job: Job, workers: int, say: Callable[[str], None]) -> None:
+    """What all linear methods on a backbone share, into the cache: design rows, and networks with their own.
+
+    Says "done total" as rows of a linear backbone are done, else what networks are doing. Raises UqbenchError.
+    """
+    registry = discover(job.plugins)
+    backbone = job.fit.backbone.build(registry, "backbones")
     if not isinstance(backbone, LinearBackbone):
+        fitter = make_fitter(job, registry, say)
+        if isinstance(fitter, LastLayerFitter):
+            for name, fold in [*_folds(job), *(_pools(job) if _property_tasks(job, registry) else ())]:
+                fitter.layer(fold, name)
         return
     # A plugin given by its file cannot be imported by worker processes.
     workers = 1 if type(backbone).__module__.startswith(PLUGIN_MODULE) else workers
@@ -139,13 +73,18 @@ def prepare_rows(job: Job, workers: int, say: Callable[[str], None]) -> None:
     )
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    """One fit of a run: on a fold's training part, or on the pool."""
+def _folds(job: Job) -> Iterator[tuple[str, Fold]]:
+    for number, fold in enumerate(job.split.folds, 1):
+        yield f"fold {number}/{len(job.split.folds)}", fold
 
-    posterior: LinearPosterior
-    facts: dict[str, float | str]
-    seconds: dict[str, float]
+
+def _pools(job: Job) -> Iterator[tuple[str, Fold]]:
+    return whole_pools(job.dataset)
+
+
+def _property_tasks(job: Job, registry: Registry) -> dict[str, PropertyTask]:
+    tasks = {t: parse_spec(t, registry, "tasks").build(registry, "tasks") for t in job.fit.tasks}
+    return {t: task for t, task in tasks.items() if isinstance(task, PropertyTask)}
 
 
 class _Run:
@@ -155,95 +94,61 @@ class _Run:
         registry = discover(job.plugins)
         self.job, self.say = job, say
         self.frames: Sequence[Frame] = job.dataset.frames
-        self.elements = job.dataset.elements
-        backbone = job.fit.backbone.build(registry, "backbones")
-        method = job.fit.method.build(registry, "methods")
-        if not isinstance(backbone, LinearBackbone) or not isinstance(method, LinearMethod):
-            raise UqbenchError(f"{job.fit.method.name} does not run on {job.fit.backbone.name}.")
-        self.backbone, self.method = backbone, method
-        self.arrays = Arrays(job.fit.device)
         tasks: dict[str, Task] = {
             t: parse_spec(t, registry, "tasks").build(registry, "tasks")  # pyright: ignore[reportAssignmentType]
             for t in job.fit.tasks
         }
         self.frame_tasks = {t: task for t, task in tasks.items() if isinstance(task, FrameTask)}
         self.property_tasks = {t: task for t, task in tasks.items() if isinstance(task, PropertyTask)}
-        self.rows: StoredRows = stored_rows(
-            backbone, [f.atoms for f in self.frames], self.elements, job.cache
-        )
+        self.fitter = make_fitter(job, registry, say)
         self.pieces: dict[str, list[Evaluated]] = {t: [] for t in self.frame_tasks}
         self.properties: dict[str, list[PropertyPart]] = {t: [] for t in self.property_tasks}
         self.failures: dict[str, tuple[str, str, str]] = {}
-        self.folds: list[_Fitted] = []
-        self.pools: list[_Fitted] = []
+        self.folds: list[Fitted] = []
+        self.pools: list[Fitted] = []
         self.predict_cost: dict[str, Any] = {}
 
     def all(self) -> None:
         before = peak_resident_bytes()
         others = OtherLoad()
         ratios: list[Array] = []
-        for number, fold in enumerate(self.job.split.folds):
-            self.say(f"fit {number + 1}/{len(self.job.split.folds)}")
-            self.folds.append(self._fit(number, fold))
-            posterior = self.folds[-1].posterior
-            self.say(f"predict {number + 1}/{len(self.job.split.folds)}")
+        for number, (name, fold) in enumerate(_folds(self.job)):
+            self.say(f"fit {name}")
+            fitted = self.fitter.fit(number, fold, name)
+            self.folds.append(fitted)
+            self.say(f"predict {name}")
             for task in self.frame_tasks:
-                self._evaluate(task, posterior, number, fold)
+                self._evaluate(task, fitted.posterior, number, fold)
             if self.property_tasks:
                 unseen = [self.frames[i] for i in fold.calibration]
-                ratios.append(error_ratios(posterior, unseen, self.job.fit.seed))
+                ratios.append(error_ratios(fitted.posterior, unseen, self.job.fit.seed))
             if number == 0 and self.frame_tasks:
                 self.say("time")
-                self.predict_cost = self._time(posterior, fold)
+                self.predict_cost = self._time(fitted, fold)
         if self.property_tasks:
             self._properties(np.concatenate(ratios))
         self.say("score")
+        # Networks count as they did when they were trained, here or before.
+        trainings = [training for fitted in (*self.folds, *self.pools) for training in fitted.trainings]
+        load = max(others.cores(), *(t.other_load_cores for t in trainings), 0.0)
         cost = {
             "predict": self.predict_cost,
-            "peak_resident_bytes": peak_resident_bytes(),
+            "peak_resident_bytes": max(peak_resident_bytes(), *(t.peak_resident_bytes for t in trainings), 0),
             "resident_bytes_before": before,
-            "peak_device_bytes": self.arrays.peak_bytes(),
-            "other_load_cores": (load := others.cores()),
+            "peak_device_bytes": self.fitter.arrays.peak_bytes(),
+            "other_load_cores": load,
             "contended": load > CONTENDED_CORES,
         }
         for task in self.job.fit.tasks:
             self._write(task, cost)
 
-    def _fit(self, number: int, fold: Fold) -> _Fitted:
-        train = [self.frames[i] for i in fold.train]
-        card = self.job.dataset.card
-        references = dict(card.energy_references) if card and card.energy_references else None
-        references = references or fit_references(train, self.elements)
-        problem = build_problem(
-            train,
-            lambda i: self.rows.rows(int(fold.train[i])),
-            self.job.scales,
-            references,
-            self.job.fit.device,
-        )
-        rng = np.random.default_rng([self.job.fit.seed, number])
-        with stopwatch(self.arrays.synchronise) as elapsed:
-            parameters = self.method.fit(problem, rng)
-        if not isinstance(parameters, ParameterPosterior):
-            raise UqbenchError(
-                f"{self.job.fit.method.name}.fit returned {type(parameters).__name__}, not a ParameterPosterior."
-            )
-        posterior = LinearPosterior(self.backbone, self.elements, parameters, references, self.rows.lookup)
-        seconds = {
-            "wall_s": elapsed.wall,
-            "cpu_s": elapsed.cpu,
-            "rows_cpu_s": float(self.rows.structure_seconds[fold.train].sum()),
-            "posterior_bytes": stored_bytes(parameters),
-        }
-        return _Fitted(posterior, dict(parameters.facts), seconds)
-
     def _properties(self, ratios: Array) -> None:
         """Every property task with the fits on the whole pool; κ from what the folds' fits had not seen."""
         kappa = Kappa.of(ratios)
         dataset = self.job.dataset
-        for number, (trained_on, fold) in enumerate(whole_pools(dataset), len(self.folds)):
+        for number, (trained_on, fold) in enumerate(_pools(self.job), len(self.folds)):
             self.say(f"fit {trained_on}")
-            self.pools.append(self._fit(number, fold))
+            self.pools.append(self.fitter.fit(number, fold, trained_on))
             for name, task in self.property_tasks.items():
                 if name in self.failures:
                     continue
@@ -261,9 +166,9 @@ class _Run:
                 except NotApplicable as reason:
                     self.failures[name] = ("not applicable", str(reason), "")
                 except Exception as error:
-                    self.failures[name] = ("failed", _reason(error), traceback.format_exc())
+                    self.failures[name] = ("failed", reason_of(error), traceback.format_exc())
 
-    def _evaluate(self, task: str, posterior: LinearPosterior, number: int, fold: Fold) -> None:
+    def _evaluate(self, task: str, posterior: Posterior, number: int, fold: Fold) -> None:
         if task in self.failures:
             return
         try:
@@ -275,17 +180,14 @@ class _Run:
         except NotApplicable as reason:
             self.failures[task] = ("not applicable", str(reason), "")
         except Exception as error:
-            self.failures[task] = ("failed", _reason(error), traceback.format_exc())
+            self.failures[task] = ("failed", reason_of(error), traceback.format_exc())
 
-    def _time(self, posterior: LinearPosterior, fold: Fold) -> dict[str, Any]:
+    def _time(self, fitted: Fitted, fold: Fold) -> dict[str, Any]:
         """Prediction from scratch (rows and all) beside the bare potential, on a few test structures."""
         spread = np.linspace(0, len(fold.test) - 1, min(TIMED_STRUCTURES, len(fold.test))).astype(int)
         structures = [self.frames[int(fold.test[i])].atoms for i in np.unique(spread)]
         n_atoms = sum(map(len, structures))
-        fresh = LinearPosterior(
-            self.backbone, self.elements, posterior.parameters, posterior.references, lambda atoms: None
-        )
-        calculator = self.backbone.potential(posterior.parameters.mean, self.elements)
+        calculator = fitted.bare()
         wanted = [["energy", "forces"] + ["stress"] * bool(a.pbc.all()) for a in structures]
 
         def bare() -> None:
@@ -293,10 +195,10 @@ class _Run:
                 calculator.calculate(atoms, properties)
 
         times = interleaved(
-            {"bare": bare, "predict": lambda: fresh.predict(structures)},
+            {"bare": bare, "predict": lambda: fitted.fresh.predict(structures)},
             TIMED_REPEATS,
             TIMED_SECONDS,
-            self.arrays.synchronise,
+            self.fitter.arrays.synchronise,
         )
         ratios = np.divide(times["predict"].seconds, times["bare"].seconds)
         cost: dict[str, Any] = {"n_structures": len(structures), "n_atoms": n_atoms}
@@ -319,16 +221,16 @@ class _Run:
             return
         fits = self.pools if task in self.property_tasks else self.folds
         shared: dict[str, Any] = {
-            "references": [dict(f.posterior.references) for f in fits],
+            "references": [dict(f.references) for f in fits],
             "facts": [f.facts for f in fits],
         }
-        rows_cpu = sum(f.seconds["rows_cpu_s"] for f in fits)
-        total = rows_cpu + sum(f.seconds["cpu_s"] for f in fits)
-        atoms = sum(len(f.atoms) for f in self.frames)
-        cost = cost | {
-            "fit": [f.seconds for f in fits],
-            "backbone": {"train_rows_cpu_s": rows_cpu, "us_per_atom": 1e6 * self.rows.seconds / atoms},
-        }
+        parts = ("rows_cpu_s", "network_cpu_s", "network_wall_s")
+        backbone = {f"train_{p}": sum(f.seconds[p] for f in fits) for p in parts if p in fits[0].seconds}
+        if (rows_time := fits[0].rows_us_per_atom) is not None:
+            backbone["us_per_atom"] = rows_time
+        shared_cpu = backbone["train_rows_cpu_s"] + backbone.get("train_network_cpu_s", 0.0)
+        total = shared_cpu + sum(f.seconds["cpu_s"] for f in fits)
+        cost = cost | {"fit": [f.seconds for f in fits], "backbone": backbone}
         if task in self.property_tasks:
             cost["train_total_cpu_s"] = total
             record = blank_record(self.job, task, "ok", cost=cost, properties=self.properties[task], **shared)
@@ -351,7 +253,3 @@ class _Run:
         }
         record = blank_record(self.job, task, "ok", cost=cost, **shared, **found)
         write_record(self.job.records, stem, record, to_npz(tables))
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, UqbenchError) else f"{type(error).__name__}: {error}"

@@ -6,11 +6,9 @@ network without one does not exist. KEY.checkpoint is there while training goes 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,10 +17,9 @@ import numpy as np
 
 from uqbench.api import KINDS, Frame, NetworkBackbone, TrainedNetwork
 from uqbench.api.network import Say
-from uqbench.backbones.store import content_hash
+from uqbench.backbones.store import content_hash, locked
 from uqbench.cost.contention import OtherLoad
 from uqbench.cost.memory import peak_resident_bytes
-from uqbench.cost.timing import stopwatch
 from uqbench.errors import UqbenchError
 from uqbench.registry import source_files
 from uqbench.suite.record import write_atomically
@@ -76,7 +73,7 @@ class NetworkStore:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         key = network_key(self.backbone, frames, elements, references, seed, self.device)
-        with _locked(self.folder / f"{key}.lock"):
+        with locked(self.folder / f"{key}.lock"):
             stored = self._read(key, name)
             if stored is not None:
                 return stored
@@ -100,24 +97,20 @@ class NetworkStore:
             return self.backbone.train(frames, elements, references, seed, self.device, checkpoint, told)
 
         others = OtherLoad()
-        with stopwatch() as elapsed:
-            resumed = checkpoint.exists()
-            try:
-                network = attempt()
-            except UqbenchError as error:
-                if not resumed:
-                    raise
-                self.say(f"{NOTE}{name}: cannot go on from {checkpoint} ({error}); training it from the beginning.")
-                checkpoint.unlink(missing_ok=True)
-                network = attempt()
-        # A resumed training took what its epochs took in all, most of them in processes that are gone.
+        resumed = checkpoint.exists()
+        try:
+            network = attempt()
+        except UqbenchError as error:
+            if not resumed:
+                raise
+            self.say(
+                f"{NOTE}{name}: cannot go on from {checkpoint} ({error}); training it from the beginning."
+            )
+            checkpoint.unlink(missing_ok=True)
+            network = attempt()
+        # The curve's times are those of all processes that trained it, and hold no import of a library.
         last = network.curve[-1]
-        training = Training(
-            max(elapsed.wall, last["seconds"]),
-            max(elapsed.cpu, last["cpu_seconds"]),
-            peak_resident_bytes(),
-            others.cores(),
-        )
+        training = Training(last["seconds"], last["cpu_seconds"], peak_resident_bytes(), others.cores())
         self._write(key, network, training)
         checkpoint.unlink(missing_ok=True)
         early = f"; stopped early: {network.stopped}" if network.stopped else ""
@@ -171,7 +164,13 @@ def network_key(
     sources and versions."""
     digest = hashlib.sha256()
     cls = type(backbone)
-    settled = [f"{cls.__module__}.{backbone!r}", elements, sorted(references.items()), seed, device.split(":")[0]]
+    settled = [
+        f"{cls.__module__}.{backbone!r}",
+        elements,
+        sorted(references.items()),
+        seed,
+        device.split(":")[0],
+    ]
     for package in ("numpy", *cls.distributions):
         try:
             settled.append((package, version(package)))
@@ -189,11 +188,3 @@ def network_key(
             digest.update(b"none" if labels is None else np.ascontiguousarray(labels + 0.0).tobytes())
             digest.update(free.tobytes())
     return digest.hexdigest()[:32]
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a file lock; the system lets go of it when the process ends, however that happens."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

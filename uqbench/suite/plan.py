@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import uqbench
-from uqbench.api import Backbone, Method, Task
-from uqbench.registry import Group, Registry, source_file
+from uqbench.api import Backbone, LinearBackbone, LinearMethod, Method, NetworkBackbone, NetworkMethod, Task
+from uqbench.registry import Group, Registry, source_files
 from uqbench.spec import Spec, make_spec, parse_spec, read_spec
 from uqbench.suite.config import Suite
 
@@ -95,6 +95,7 @@ def make_plan(suite: Suite, registry: Registry, devices: Sequence[str], suggeste
     """All fits of a suite, in the order dataset, backbone, device, train size, seed, method.
 
     suggested(dataset): parameters by backbone that its card suggests, used where the suite says nothing of them.
+    Where the suite names no methods, each backbone gets those that run on it.
     Raises UqbenchError for unknown names or parameters, before anything runs.
     """
     methods = _specs(suite.methods, registry, "methods")
@@ -107,7 +108,21 @@ def make_plan(suite: Suite, registry: Registry, devices: Sequence[str], suggeste
         for size in suite.train_sizes
         for seed in suite.seeds
         for method in methods
+        if suite.methods is not None or not mismatch(method, backbone, registry)
     ]
+
+
+def mismatch(method: Spec, backbone: Spec, registry: Registry) -> str:
+    """Why a method does not run on a backbone, and what to do; empty if it does."""
+    asked, given = registry.methods[method.name], registry.backbones[backbone.name]
+    linear, network = (issubclass(given, kind) for kind in (LinearBackbone, NetworkBackbone))
+    if (issubclass(asked, LinearMethod) and (linear or network)) or (
+        issubclass(asked, NetworkMethod) and network
+    ):
+        return ""
+    networks = sorted(name for name, cls in registry.backbones.items() if issubclass(cls, NetworkBackbone))
+    fitting = " or ".join(networks) or "(none is installed)"
+    return f"{method.name} is a method for networks, and {backbone.name} is none; use --backbone {fitting}."
 
 
 def _backbones(
@@ -153,7 +168,7 @@ def source_hash(classes: Sequence[type[Method] | type[Backbone] | type[Task]]) -
     root = Path(uqbench.__file__).parent
     files = [p for part in _DECIDE_RESULTS for p in sorted((root / part).rglob("*.py"))]
     digest = hashlib.sha256()
-    for path in [*files, *sorted({source_file(c) for c in classes})]:
+    for path in [*files, *sorted({file for c in classes for file in source_files(c)})]:
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     for package in _VERSIONS:

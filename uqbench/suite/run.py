@@ -40,9 +40,16 @@ def available_devices() -> tuple[str, ...]:
 
 
 def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
-    """The fits of a suite; backbones that it leaves open are the installed ones, devices those that are there."""
-    installed = tuple(n for n, cls in sorted(registry.backbones.items()) if not missing_packages(cls))
-    backbones = suite.backbones or installed
+    """The fits of a suite; where it names no backbones, those that are used by default and are installed.
+
+    Devices that it leaves open are those that are there.
+    """
+    installed = (
+        name
+        for name, cls in sorted(registry.backbones.items())
+        if cls.by_default and not missing_packages(cls)
+    )
+    backbones = suite.backbones or tuple(installed)
     suite = suite.model_copy(update={"backbones": backbones})
 
     def suggested(dataset: str) -> Mapping[str, Mapping[str, Any]]:

@@ -30,6 +30,7 @@ def write_torch(path: Path, content: Mapping[str, Any]) -> None:
             file.write(memory.getbuffer())
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -43,8 +43,8 @@ class TrainedMace:
     """A network with its weights; everything is evaluated in float64.
 
     references: energy of each element, eV. state: trained weights by their name in mace, float32. curve: one entry
-    an epoch (epoch, loss, validation_loss, energy_rmse, forces_rmse, stress_rmse, seconds, cpu_seconds). stopped: why training
-    ended before its time, else empty.
+    an epoch (epoch, loss, validation_loss, energy_rmse, forces_rmse, stress_rmse, seconds, cpu_seconds). stopped: why
+    training ended before its time, else empty.
 
     Its energy is Σ references + Σ_i (c + w·φ_i). Rows, weights and potential() speak of the second part only, as
     those of a LinearBackbone do: constants c of the elements come first among the coefficients, then w, and

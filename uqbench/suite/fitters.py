@@ -1,0 +1,268 @@
+"""How a method meets a backbone: on stored rows, on the last layer of a trained network, or on networks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uqbench.api import (
+    Frame,
+    LinearBackbone,
+    LinearMethod,
+    NetworkBackbone,
+    NetworkMethod,
+    NetworkProblem,
+    NotApplicable,
+    ParameterPosterior,
+    Posterior,
+    TrainedNetwork,
+)
+from uqbench.api.network import Say
+from uqbench.backbones.store import StoredRows, stored_rows
+from uqbench.cost.memory import stored_bytes
+from uqbench.cost.timing import Elapsed, stopwatch
+from uqbench.data.split import Fold
+from uqbench.errors import UqbenchError
+from uqbench.linear.arrays import Arrays
+from uqbench.linear.last_layer import LastLayer
+from uqbench.linear.model import LinearPosterior
+from uqbench.linear.problem import build_problem
+from uqbench.linear.references import fit_references
+from uqbench.registry import Registry
+from uqbench.suite.job import Job
+from uqbench.suite.networks import NetworkStore, StoredNetwork, Training, member_seed
+from uqbench.suite.plan import mismatch
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One fit of a run: on a fold's training part, or on the pool.
+
+    fresh: the posterior with nothing looked up. bare: makes the potential whose time predictions are compared with.
+    seconds: see cost.fit of a record. rows_us_per_atom: of design rows, where there are any. trainings: what the
+    networks took, the one that all methods share first.
+    """
+
+    posterior: Posterior
+    fresh: Posterior
+    bare: Callable[[], Calculator]
+    references: Mapping[str, float]
+    facts: dict[str, float | str]
+    seconds: dict[str, float]
+    rows_us_per_atom: float | None = None
+    trainings: tuple[Training, ...] = ()
+
+
+class Fitter(ABC):
+    """Fits one method on one backbone, fold by fold."""
+
+    def __init__(self, job: Job, say: Say) -> None:
+        self.job, self.say = job, say
+        self.frames: Sequence[Frame] = job.dataset.frames
+        self.elements = job.dataset.elements
+        self.arrays = Arrays(job.fit.device)
+
+    @abstractmethod
+    def fit(self, number: int, fold: Fold, name: str) -> Fitted:
+        """Fit to the training part of a fold. number: seeds the fit. name: of the fold, for people."""
+
+    def training(self, fold: Fold) -> tuple[list[Frame], dict[str, float]]:
+        """Training frames, and the card's reference energies or those fitted to them."""
+        train = [self.frames[i] for i in fold.train]
+        card = self.job.dataset.card
+        given = dict(card.energy_references) if card and card.energy_references else None
+        return train, given or fit_references(train, self.elements)
+
+
+class RowFitter(Fitter):
+    """A linear method on a linear backbone, whose rows are the same for all folds."""
+
+    def __init__(self, job: Job, say: Say, backbone: LinearBackbone, method: LinearMethod) -> None:
+        super().__init__(job, say)
+        self.backbone, self.method = backbone, method
+        self.rows = stored_rows(backbone, [f.atoms for f in self.frames], self.elements, job.cache)
+
+    def fit(self, number: int, fold: Fold, name: str) -> Fitted:
+        """See Fitter."""
+        train, references = self.training(fold)
+        posterior, seconds = _fit_rows(
+            self, self.method, self.backbone, self.rows, fold.train, train, references, number
+        )
+        return Fitted(
+            posterior,
+            _fresh(posterior),
+            lambda: self.backbone.potential(posterior.parameters.mean, self.elements),
+            references,
+            dict(posterior.facts),
+            seconds,
+            _us_per_atom(self.rows, self.frames),
+        )
+
+
+class LastLayerFitter(Fitter):
+    """A linear method on the last layer of a network that is trained on each fold first."""
+
+    def __init__(self, job: Job, say: Say, backbone: NetworkBackbone, method: LinearMethod) -> None:
+        super().__init__(job, say)
+        self.method, self.store = method, _store(job, say, backbone)
+
+    def layer(
+        self, fold: Fold, name: str
+    ) -> tuple[StoredNetwork, LastLayer, StoredRows, NDArray[np.int64], dict[str, float]]:
+        """The fold's network, its last layer, the rows of the fold's frames, which frames these are, references."""
+        train, references = self.training(fold)
+        seed = member_seed(self.job.fit.seed, 0)
+        stored = self.store.network(train, self.elements, references, seed, f"network of {name}")
+        layer = LastLayer(stored.key, self.elements, self.store.device, stored.network)
+        chosen = np.unique(np.concatenate([fold.train, fold.calibration, fold.test, fold.held_out]))
+        self.say(f"rows of {name}")
+        rows = stored_rows(layer, [self.frames[i].atoms for i in chosen], self.elements, self.job.cache)
+        return stored, layer, rows, chosen, references
+
+    def fit(self, number: int, fold: Fold, name: str) -> Fitted:
+        """See Fitter."""
+        stored, layer, rows, chosen, references = self.layer(fold, name)
+        train = [self.frames[i] for i in fold.train]
+        where = np.searchsorted(chosen, fold.train)
+        posterior, seconds = _fit_rows(self, self.method, layer, rows, where, train, references, number)
+        return Fitted(
+            posterior,
+            _fresh(posterior),
+            lambda: stored.network.calculator(self.store.device),
+            references,
+            dict(posterior.facts) | _facts(stored),
+            seconds | _shared(stored),
+            _us_per_atom(rows, [self.frames[i] for i in chosen]),
+            (stored.training,),
+        )
+
+
+class NetworkFitter(Fitter):
+    """A method for networks, which has as many trained as it needs."""
+
+    def __init__(self, job: Job, say: Say, backbone: NetworkBackbone, method: NetworkMethod) -> None:
+        super().__init__(job, say)
+        self.method, self.store = method, _store(job, say, backbone)
+
+    def fit(self, number: int, fold: Fold, name: str) -> Fitted:
+        """See Fitter."""
+        frames, references = self.training(fold)
+        used: dict[int, StoredNetwork] = {}
+        inside = Elapsed()
+
+        def train(member: int) -> TrainedNetwork:
+            if member not in used:
+                seed = member_seed(self.job.fit.seed, member)
+                with stopwatch(self.arrays.synchronise) as spent:
+                    found = self.store.network(
+                        frames, self.elements, references, seed, f"network {member} of {name}"
+                    )
+                inside.wall, inside.cpu = inside.wall + spent.wall, inside.cpu + spent.cpu
+                used[member] = found
+            return used[member].network
+
+        problem = NetworkProblem(frames, self.elements, references, self.store.device, train)
+        rng = np.random.default_rng([self.job.fit.seed, number])
+        with stopwatch(self.arrays.synchronise) as elapsed:
+            posterior = self.method.fit(problem, rng)
+        method = self.job.fit.method.name
+        if not isinstance(posterior, Posterior):
+            raise UqbenchError(f"{method}.fit returned {type(posterior).__name__}, not a Posterior.")
+        if not used:
+            raise UqbenchError(f"{method}.fit had no network trained; call problem.train(member).")
+        first = used[min(used)]
+        # What training took when it was done, in place of what it or reading the file took now.
+        own = [stored.training for member, stored in used.items() if member != min(used)]
+        seconds = {
+            "wall_s": elapsed.wall - inside.wall + sum(t.wall_s for t in own),
+            "cpu_s": elapsed.cpu - inside.cpu + sum(t.cpu_s for t in own),
+            "rows_cpu_s": 0.0,
+            "posterior_bytes": stored_bytes(posterior),
+        }
+        return Fitted(
+            posterior,
+            posterior,
+            lambda: first.network.calculator(self.store.device),
+            references,
+            dict(posterior.facts) | _facts(first),
+            seconds | _shared(first),
+            trainings=(first.training, *own),
+        )
+
+
+def make_fitter(job: Job, registry: Registry, say: Say) -> Fitter:
+    """The fitter of a job; raises NotApplicable if its method does not run on its backbone."""
+    backbone = job.fit.backbone.build(registry, "backbones")
+    method = job.fit.method.build(registry, "methods")
+    if reason := mismatch(job.fit.method, job.fit.backbone, registry):
+        raise NotApplicable(reason)
+    if isinstance(backbone, LinearBackbone):
+        return RowFitter(job, say, backbone, method)
+    if isinstance(method, LinearMethod):
+        return LastLayerFitter(job, say, backbone, method)
+    return NetworkFitter(job, say, backbone, method)
+
+
+def _store(job: Job, say: Say, backbone: NetworkBackbone) -> NetworkStore:
+    # "torch:cpu" is the linear engine's name for the CPU through torch.
+    return NetworkStore(job.networks, backbone, job.fit.device.removeprefix("torch:"), say)
+
+
+def _fit_rows(
+    fitter: Fitter,
+    method: LinearMethod,
+    backbone: LinearBackbone,
+    rows: StoredRows,
+    where: NDArray[np.int64],
+    train: Sequence[Frame],
+    references: dict[str, float],
+    number: int,
+) -> tuple[LinearPosterior, dict[str, float]]:
+    """Fit to the rows numbered where (n_frames,), one a training frame; the posterior and what it cost."""
+    job = fitter.job
+    problem = build_problem(train, lambda i: rows.rows(int(where[i])), job.scales, references, job.fit.device)
+    rng = np.random.default_rng([job.fit.seed, number])
+    with stopwatch(fitter.arrays.synchronise) as elapsed:
+        parameters = method.fit(problem, rng)
+    if not isinstance(parameters, ParameterPosterior):
+        raise UqbenchError(
+            f"{job.fit.method.name}.fit returned {type(parameters).__name__}, not a ParameterPosterior."
+        )
+    seconds = {
+        "wall_s": elapsed.wall,
+        "cpu_s": elapsed.cpu,
+        "rows_cpu_s": float(rows.structure_seconds[where].sum()),
+        "posterior_bytes": stored_bytes(parameters),
+    }
+    return LinearPosterior(backbone, fitter.elements, parameters, references, rows.lookup), seconds
+
+
+def _fresh(posterior: LinearPosterior) -> LinearPosterior:
+    return LinearPosterior(
+        posterior.backbone, posterior.elements, posterior.parameters, posterior.references, lambda atoms: None
+    )
+
+
+def _us_per_atom(rows: StoredRows, frames: Sequence[Frame]) -> float:
+    return 1e6 * rows.seconds / sum(len(f.atoms) for f in frames)
+
+
+def _shared(stored: StoredNetwork) -> dict[str, float]:
+    """What the network that all methods share took."""
+    return {"network_wall_s": stored.training.wall_s, "network_cpu_s": stored.training.cpu_s}
+
+
+def _facts(stored: StoredNetwork) -> dict[str, float | str]:
+    facts: dict[str, float | str] = {
+        "network": stored.key,
+        "network_epochs": float(len(stored.network.curve)),
+    }
+    return facts | ({"network_stopped": stored.network.stopped} if stored.network.stopped else {})

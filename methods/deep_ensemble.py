@@ -82,17 +82,12 @@ class NetworkEnsemble(Posterior):
 
     def predict(self, structures: Sequence[Atoms]) -> Predictions:
         """Mean and spread (ddof = 1) of the members; see Posterior.predict."""
-        if not structures:
-            return Predictions()
         found = [network.predict(structures, self.device) for network in self.networks]
         sizes = [len(atoms) for atoms in structures]
-        energy = np.array([[p.energy / n for p, n in zip(one, sizes, strict=True)] for one in found])
-        forces = np.array([np.concatenate([p.forces.ravel() for p in one]) for one in found])
-        stress = np.array([[p.stress for p in one if p.stress is not None] for one in found])
         return Predictions(
-            _spread(energy),
-            _spread(forces),
-            _spread(stress.reshape(len(found), -1)) if stress.size else None,
+            _spread([[np.array([p.energy / n]) for p, n in zip(one, sizes, strict=True)] for one in found]),
+            _spread([[p.forces.ravel() for p in one] for one in found]),
+            _spread([[p.stress for p in one if p.stress is not None] for one in found]),
         )
 
     def members(self) -> Sequence[Calculator]:
@@ -100,5 +95,6 @@ class NetworkEnsemble(Posterior):
         return [network.calculator(self.device) for network in self.networks]
 
 
-def _spread(samples: Array) -> Prediction:
+def _spread(members: Sequence[Sequence[Array]]) -> Prediction:
+    samples = np.array([np.concatenate([np.empty(0), *parts]) for parts in members])
     return Prediction(samples.mean(axis=0), samples.std(axis=0, ddof=1), samples=samples)

@@ -1,18 +1,22 @@
-"""The contract of a linear backbone: its rows are derivatives of one potential."""
+"""The contract of a linear backbone, or of a network's last layer: rows are derivatives of one potential."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import default_rng
 
-from uqbench.api import Array, Backbone, LinearBackbone, size_of
+from uqbench.api import Array, Backbone, LinearBackbone, NetworkBackbone, size_of
 from uqbench.check.finding import Broken, Finding, Skipped, examine
 from uqbench.check.potential import STEP, moved, strained
-from uqbench.check.toy_data import ELEMENTS, unseen_structures
+from uqbench.check.toy_data import ELEMENTS, toy_frames, unseen_structures
 from uqbench.errors import UqbenchError
+from uqbench.linear.last_layer import LastLayer
+from uqbench.linear.references import fit_references
 from uqbench.registry import Registry, source_file
 from uqbench.spec import parse_spec
 
@@ -25,6 +29,8 @@ TOLERANCE = 1e-3
 
 def check_backbone(text: str, registry: Registry) -> list[Finding]:
     """Rows and potential of NAME or NAME:field=value for copper-gold structures.
+
+    A network is trained on the toy structures first: ask for few epochs.
 
     Raises UqbenchError only for a name that is not there.
     """
@@ -120,9 +126,23 @@ CHECKS: dict[str, Callable[[LinearBackbone], None]] = {
 
 def _build(text: str, registry: Registry, built: list[LinearBackbone]) -> None:
     backbone: Backbone = parse_spec(text, registry, "backbones").build(registry, "backbones")
-    if not isinstance(backbone, LinearBackbone):
-        raise Skipped("only linear backbones have rows to check.")
-    built.append(backbone)
+    if isinstance(backbone, NetworkBackbone):
+        built.append(_last_layer(backbone))
+    elif isinstance(backbone, LinearBackbone):
+        built.append(backbone)
+    else:
+        raise Skipped("only linear backbones and networks have rows to check.")
+
+
+def _last_layer(backbone: NetworkBackbone) -> LastLayer:
+    frames = toy_frames()
+    references = fit_references(frames, ELEMENTS)
+    with TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "checkpoint"
+        trained = backbone.train(frames, ELEMENTS, references, 0, "cpu", checkpoint, lambda text: None)
+        trained.save(Path(folder) / "network")
+        network = backbone.load(Path(folder) / "network")
+    return LastLayer("toy", ELEMENTS, "cpu", network)
 
 
 def _rows(backbone: LinearBackbone, structures: Sequence[Atoms]) -> list[Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Callable
 
 import numpy as np
 from numpy.random import default_rng
@@ -47,15 +48,24 @@ def check_seed(trial: Trial) -> None:
 
 def check_global_state(trial: Trial) -> None:
     """NumPy's and Python's global generators stay as they are."""
+
+    def work() -> None:
+        parameters = fit(trial.method, ToyProblem.of(toy_frames()))
+        predict_toy_rows(parameters)
+        parameters.samples(3, default_rng(0))
+
+    require_global_state_kept(work)
+
+
+def require_global_state_kept(work: Callable[[], None]) -> None:
+    """Raise Broken if work uses or seeds a global generator."""
     saved = np.random.get_state(), random.getstate()  # noqa: NPY002 (to see whether a plugin uses it)
     try:
         # A state of our own, in which no plugin's fixed seed leaves it.
         np.random.seed(SEED)  # noqa: NPY002
         random.seed(SEED)
         before = _numpy_state(), random.getstate()
-        parameters = fit(trial.method, ToyProblem.of(toy_frames()))
-        predict_toy_rows(parameters)
-        parameters.samples(3, default_rng(0))
+        work()
         after = _numpy_state(), random.getstate()
     finally:
         np.random.set_state(saved[0])  # noqa: NPY002

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from uqbench.api import FrameTask, LinearMethod
-from uqbench.check import fitting, parameters, potential
+from uqbench.api import FrameTask, LinearMethod, NetworkMethod
+from uqbench.check import fitting, network_method, parameters, potential
 from uqbench.check.finding import Broken, Finding, examine
+from uqbench.check.network_method import NetworkTrial
 from uqbench.check.task import check_tables
 from uqbench.check.toy_data import toy_frames
 from uqbench.check.trial import Trial
@@ -37,19 +38,24 @@ CHECKS: dict[str, Callable[[Trial], str | None]] = {
 def check_method(text: str, registry: Registry) -> list[Finding]:
     """Fit NAME or NAME:field=value to toy structures, check all that the contract promises, evaluate all tasks.
 
+    A method for networks meets toy networks, which need no torch and take no time.
     Property tasks see a method through its draws and bounds of coefficients only, which are checked.
 
     Raises UqbenchError only for a name that is not there; whatever the plugin raises is a finding.
     """
     name = text.partition(":")[0]
     sources = [source_file(registry.find("methods", name))]
-    built: list[LinearMethod] = []
-    trials: list[Trial] = []
+    built: list[LinearMethod | NetworkMethod] = []
+    trials: list[Trial | NetworkTrial] = []
     findings = [examine("parameters", sources, _build, text, registry, built)]
     if built:
         findings.append(examine("fit", sources, _fit, built[0], trials))
     for trial in trials:
-        findings += [examine(what, sources, check, trial) for what, check in CHECKS.items()]
+        if isinstance(trial, NetworkTrial):
+            checks = network_method.CHECKS.items()
+            findings += [examine(what, sources, check, trial) for what, check in checks]
+        else:
+            findings += [examine(what, sources, check, trial) for what, check in CHECKS.items()]
         findings += [
             examine(f"task {name}", [*sources, source_file(task)], _carry, task, trial)
             for name, task in sorted(registry.tasks.items())
@@ -64,7 +70,7 @@ def method_specs(name: str, registry: Registry) -> list[str]:
     return list(dict.fromkeys([name, *(str(make_spec(name, v, registry, "methods")) for v in variants)]))
 
 
-def _build(text: str, registry: Registry, built: list[LinearMethod]) -> None:
+def _build(text: str, registry: Registry, built: list[LinearMethod | NetworkMethod]) -> None:
     """A frozen dataclass whose fields have defaults, and whose variants are allowed."""
     name = text.partition(":")[0]
     cls: Any = registry.find("methods", name)
@@ -78,14 +84,14 @@ def _build(text: str, registry: Registry, built: list[LinearMethod]) -> None:
         raise Broken(f"{cls.__name__}.{demanding[0]} has no default; a run with no parameters needs one.")
     method_specs(name, registry)
     method = parse_spec(text, registry, "methods").build(registry, "methods")
-    if not isinstance(method, LinearMethod):
-        raise Broken(f"{cls.__name__} is no LinearMethod, the one kind of method there is; subclass it.")
+    if not isinstance(method, LinearMethod | NetworkMethod):
+        raise Broken(f"{cls.__name__} is neither a LinearMethod nor a NetworkMethod; subclass one of them.")
     built.append(method)
 
 
-def _fit(method: LinearMethod, trials: list[Trial]) -> None:
-    trials.append(Trial.of(method))
+def _fit(method: LinearMethod | NetworkMethod, trials: list[Trial | NetworkTrial]) -> None:
+    trials.append(NetworkTrial.of(method) if isinstance(method, NetworkMethod) else Trial.of(method))
 
 
-def _carry(task: type[FrameTask], trial: Trial) -> None:
+def _carry(task: type[FrameTask], trial: Trial | NetworkTrial) -> None:
     check_tables(task(), trial.potential, toy_frames())

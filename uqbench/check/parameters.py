@@ -23,7 +23,11 @@ def check_mean(trial: Trial) -> None:
 
 def check_facts(trial: Trial) -> None:
     """Facts go into a JSON record."""
-    facts = trial.parameters.facts
+    require_facts(trial.parameters.facts)
+
+
+def require_facts(facts: object) -> None:
+    """Raise Broken unless facts is a mapping of names to finite numbers or text."""
     if not isinstance(facts, Mapping):
         raise Broken(
             f"facts is a {type(facts).__name__}; give a mapping of names to numbers or text ({{}} will do)."

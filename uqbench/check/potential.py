@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from uqbench.api import KINDS, Predictions, size_of
 from uqbench.check.finding import Broken
 from uqbench.check.toy_backbone import VOIGT
 from uqbench.check.toy_data import toy_frames, unseen_structures
-from uqbench.check.trial import Trial, require_equal
+from uqbench.check.trial import require_equal
 from uqbench.errors import UqbenchError
 
 if TYPE_CHECKING:
@@ -24,7 +24,16 @@ STEP = 1e-4
 TOLERANCE = 1e-5
 
 
-def check_one_potential(trial: Trial) -> None:
+class HasPotential(Protocol):
+    """A fitted method under check."""
+
+    @property
+    def potential(self) -> Posterior:
+        """What it says of structures."""
+        ...
+
+
+def check_one_potential(trial: HasPotential) -> None:
     """Mean forces and stresses are derivatives of the mean energy (central differences)."""
     posterior = trial.potential
     for atoms in unseen_structures():
@@ -39,7 +48,7 @@ def check_one_potential(trial: Trial) -> None:
             _require_slopes("stress", "the strain derivative", _mean(prediction, "stress"), slopes)
 
 
-def check_units(trial: Trial) -> None:
+def check_units(trial: HasPotential) -> None:
     """Coefficients are in the backbone's units: training labels are predicted better than by their mean."""
     frames = toy_frames()
     prediction = trial.potential.predict([f.atoms for f in frames])
@@ -53,7 +62,7 @@ def check_units(trial: Trial) -> None:
         )
 
 
-def check_any_number(trial: Trial) -> None:
+def check_any_number(trial: HasPotential) -> None:
     """No structures give empty predictions; each structure alone gives what all together do."""
     posterior = trial.potential
     empty = posterior.predict([])
@@ -79,7 +88,7 @@ def check_any_number(trial: Trial) -> None:
         require_equal(alone, Predictions(**part), told, tolerance=1e-9)
 
 
-def check_unseen_element(trial: Trial) -> None:
+def check_unseen_element(trial: HasPotential) -> None:
     """An element that the training set lacks is an error, not a guess."""
     stranger = unseen_structures()[0].copy()
     stranger.symbols[0] = "Ni"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uqbench.api import Array, LinearBackbone, Quantity, Resampled
+from uqbench.properties.conjugate import LARGEST_TABLE
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.gate import LARGEST_DECREMENT
 from uqbench.properties.implicit import LONGEST_STEP
@@ -64,9 +65,11 @@ class VacancyFormation(Quantity):
 
         The evaluation is at the sample's own lattice constant, within displacements that keep the vacancy's
         symmetry; that a sample is stable against the others is seen in the full Hessian at the reference's, where
-        its energy comes from the tables alone.
+        its energy comes from the tables alone. In cells whose full table would be larger than LARGEST_TABLE that is
+        not looked at.
         """
-        tables = VacancyTables.about(backbone, elements, self.crystal, mean)
+        full = 8 * len(mean) * (3 * len(self.crystal.vacancy())) ** 2
+        tables = VacancyTables.about(backbone, elements, self.crystal, mean, symmetric=full > LARGEST_TABLE)
         centre = self.crystal.at(lattice_constant(self.crystal, backbone.potential(mean, elements)))
         lattice = LatticeTable.about(backbone, elements, centre, backbone.kink()).constants(samples)
         a = lattice.values[:, 0]

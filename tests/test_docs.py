@@ -1,0 +1,32 @@
+"""The pages under docs stay true: their Python passes the checks, their commands exist, what they link to is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from uqbench.cli import _parser, main
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+COMMANDS = sorted(
+    {c for page in PAGES for c in re.findall(r"^    uqbench (.*?)(?:  +#.*)?$", page.read_text(), re.M)}
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_understood(command):
+    _parser().parse_args(shlex.split(command))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_links_to_is_there(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("http") or (DOCS / target).exists(), target
+
+
+def test_the_property_example_passes_the_check(tmp_path, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "properties.md").read_text(), re.S)
+    (tmp_path / "bain.py").write_text(code)
+    assert main(["check", "bain", "--plugin", str(tmp_path / "bain.py")]) == 0, capsys.readouterr().out

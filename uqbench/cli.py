@@ -1,4 +1,4 @@
-"""The command line: python -m uqbench run | list | report | score | data | study | check | new."""
+"""The command line: python -m uqbench run | list | report | pack | score | data | study | check | new."""
 
 from __future__ import annotations
 
@@ -91,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--out", type=Path, help="folder of leaderboard.md (default: beside the records)")
     report.set_defaults(command=_report)
+
+    pack = commands.add_parser("pack", help="records without raw predictions, many, into one file to commit")
+    pack.add_argument("records", type=Path, nargs="+", help="folders of records")
+    pack.add_argument(
+        "bundle", type=Path, help="file to write, NAME.jsonl.xz; `report` reads it in a folder of records"
+    )
+    pack.set_defaults(command=_pack)
 
     score = commands.add_parser("score", help="score predictions of your own: .npz, or extended XYZ")
     score.add_argument("file", type=Path, help="predictions beside labels (see the README for the names)")
@@ -227,6 +234,16 @@ def _report(options: argparse.Namespace) -> int:
 
     path = write_report(options.records, options.out or options.records.parent)
     print(f"wrote {path}")
+    return 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from uqbench.suite.bundle import write_bundle
+    from uqbench.suite.record import read_records
+
+    records = [record for folder in options.records for record in read_records(folder)]
+    write_bundle(records, options.bundle)
+    print(f"wrote {options.bundle}: {len(records)} records")
     return 0
 
 

@@ -6,6 +6,7 @@ import pytest
 from property_records import part, property_record
 from synthetic_records import write_methods
 
+from uqbench.cli import main
 from uqbench.errors import UqbenchError
 from uqbench.report.evidence import load_evidence
 from uqbench.suite.bundle import read_bundle, write_bundle
@@ -108,3 +109,15 @@ def test_an_empty_folder_says_what_was_looked_for(tmp_path):
     for read in (read_records, load_evidence):
         with pytest.raises(UqbenchError, match=r"holds no records \(\*.json, \*.jsonl.xz\)"):
             read(tmp_path)
+
+
+def test_the_command_packs_folders_into_one_file(tmp_path, capsys):
+    folders = []
+    for k, record in enumerate(RECORDS[:2]):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        (folder / "one.json").write_text(record.model_dump_json())
+        folders.append(str(folder))
+    assert main(["pack", *folders, str(tmp_path / "all.jsonl.xz")]) == 0
+    assert "2 records" in capsys.readouterr().out
+    assert read_bundle(tmp_path / "all.jsonl.xz") == RECORDS[:2]

@@ -270,7 +270,15 @@ def test_design_rows_that_fail_are_recorded_once(structures, cache, tmp_path):
     out = tmp_path / "out"
     environment = {**os.environ, "UQBENCH_CACHE": str(cache)}
     parts = ["run", "--dataset", str(structures), "--out", str(out), "--method", "constant", "pops"]
-    parts += ["--backbone", "broken_rows", "snap:twojmax=4,cutoff=4.5", "--task", "forces", "--plugin", str(plugin)]
+    parts += [
+        "--backbone",
+        "broken_rows",
+        "snap:twojmax=4,cutoff=4.5",
+        "--task",
+        "forces",
+        "--plugin",
+        str(plugin),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "uqbench", *parts],
         env=environment,

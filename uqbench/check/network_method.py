@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -50,9 +49,9 @@ def check_facts(trial: NetworkTrial) -> None:
 
 def check_inputs(trial: NetworkTrial) -> None:
     """Neither the frames nor the method's own fields change in a fit."""
-    frames, fields = copy.deepcopy(toy_frames()), repr(trial.method)
-    fit(trial.method, toy_network_problem(frames))
-    for frame, before in zip(frames, toy_frames(), strict=True):
+    problem, fields = toy_network_problem(toy_frames()), repr(trial.method)
+    fit(trial.method, problem)
+    for frame, before in zip(problem.frames, toy_frames(), strict=True):
         if frame.atoms != before.atoms or any(
             not np.array_equal(getattr(frame, name), getattr(before, name))
             for name in ("energy", "forces", "stress")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,10 @@ def toy_training(frames: Sequence[Frame], references: Mapping[str, float], seed:
 def toy_network_problem(
     frames: Sequence[Frame], change: Callable[[int, ToyTrained], TrainedNetwork] | None = None
 ) -> NetworkProblem:
-    """A problem whose networks are toys. change(member, network): what is handed out in place of a network."""
+    """A problem whose networks are toys and whose frames are copies.
+
+    change(member, network): what is handed out in place of a network.
+    """
     references = fit_references(frames, ELEMENTS)
 
     def train(member: int) -> TrainedNetwork:
@@ -89,4 +93,4 @@ def toy_network_problem(
         network = toy_training(frames, references, member)
         return network if change is None else change(member, network)
 
-    return NetworkProblem(tuple(frames), ELEMENTS, references, "cpu", train)
+    return NetworkProblem(tuple(copy.deepcopy(list(frames))), ELEMENTS, references, "cpu", train)

@@ -90,6 +90,13 @@ def section_notes(section: Section) -> str:
             f"Shared by all methods, on top of their fits: {number(max(seconds))} s of CPU time for the backbone's "
             "rows of the training structures, all folds."
         )
+    trained = [
+        s for r in section.records if (s := r.cost.get("backbone", {}).get("train_network_cpu_s")) is not None
+    ]
+    if trained:
+        lines.append(
+            f"Networks: {number(min(trained))} to {number(max(trained))} s of CPU time to train, by how many a method has."
+        )
     if section.rows:
         machine = common_machine(section.rows)
         unranked = {r.record.cell.method for r in section.rows if not time_counts(r, machine)}

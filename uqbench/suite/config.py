@@ -34,6 +34,8 @@ class Scales(BaseModel):
 class Suite(BaseModel):
     """A suite file. A list that is left out means: all that is installed, or the default.
 
+    Backbones that are trained first (networks) run only when they are named.
+
     An entry of datasets may be a range of the analytic family, analytic_000-029. An entry of backbones is
     NAME[:field=value,...], or a mapping {NAME: {field: value}} for what text can't say.
     """

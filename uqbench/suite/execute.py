@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from uqbench.api import Kind, LinearBackbone, LinearMethod
+from uqbench.api import Backbone, Kind, LinearBackbone, LinearMethod
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import Split, make_split
 from uqbench.errors import UqbenchError
@@ -101,7 +101,8 @@ def execute(
         if found is None:
             needed = _shared(fit, registry)
             if needed not in prepared:
-                prepared[needed] = _prepare(job, settings, display) if needed else ""
+                backbone = registry.backbones[fit.backbone.name]
+                prepared[needed] = _prepare(job, backbone, settings, display) if needed else ""
             failure = prepared[needed] or _run_fit(job, settings, display)
             if failure:
                 _fail_unwritten(job, failure, began=time.time() - (time.perf_counter() - began))
@@ -167,7 +168,7 @@ def _shared(fit: Fit, registry: Registry) -> tuple[object, ...]:
     return (fit.dataset, fit.backbone, fit.seed, fit.train_size, fit.device)
 
 
-def _prepare(job: Job, settings: Settings, display: Display) -> str:
+def _prepare(job: Job, backbone: type[Backbone], settings: Settings, display: Display) -> str:
     """What all linear methods on the backbone share, into the cache; why not, if that fails."""
     told = _told(display)
 
@@ -180,7 +181,8 @@ def _prepare(job: Job, settings: Settings, display: Display) -> str:
 
     log = settings.out / "logs" / f"{job.fit.cell('rows').file_stem}.log"
     failure = run_isolated(prepare, (job, settings.workers), log, settings.timeout, passed_on)
-    return f"design rows: {failure}" if failure else ""
+    what = "design rows" if issubclass(backbone, LinearBackbone) else "networks"
+    return f"{what}: {failure}" if failure else ""
 
 
 def _told(display: Display) -> Callable[[str], None]:

@@ -104,6 +104,7 @@ class _Run:
         self.pieces: dict[str, list[Evaluated]] = {t: [] for t in self.frame_tasks}
         self.properties: dict[str, list[PropertyPart]] = {t: [] for t in self.property_tasks}
         self.failures: dict[str, tuple[str, str, str]] = {}
+        self.incomplete: dict[str, str] = {}
         self.folds: list[Fitted] = []
         self.pools: list[Fitted] = []
         self.predict_cost: dict[str, Any] = {}
@@ -143,30 +144,42 @@ class _Run:
             self._write(task, cost)
 
     def _properties(self, ratios: Array) -> None:
-        """Every property task with the fits on the whole pool; κ from what the folds' fits had not seen."""
+        """Every property task with the fits on the whole pool; κ from what the folds' fits had not seen.
+
+        What goes wrong without a withheld group leaves the results of the whole pool as they are, and is a fact.
+        """
         kappa = Kappa.of(ratios)
-        dataset = self.job.dataset
         for number, (trained_on, fold) in enumerate(_pools(self.job), len(self.folds)):
             self.say(f"fit {trained_on}")
-            self.pools.append(self.fitter.fit(number, fold, trained_on))
+            try:
+                self.pools.append(self.fitter.fit(number, fold, trained_on))
+            except Exception as error:
+                if not self.pools:
+                    raise
+                self.incomplete[trained_on] = reason_of(error)
+                continue
             for name, task in self.property_tasks.items():
                 if name in self.failures:
                     continue
                 self.say(f"{name}, {trained_on}")
                 try:
-                    for quantity in task.quantities(material_of(dataset.card, dataset.name)):
-                        self.properties[name] += property_parts(
-                            quantity,
-                            self.pools[-1].posterior,
-                            material_of(dataset.card, dataset.name),
-                            trained_on,
-                            kappa,
-                            self.job.fit.seed,
-                        )
-                except NotApplicable as reason:
-                    self.failures[name] = ("not applicable", str(reason), "")
+                    self.properties[name] += self._parts(task, trained_on, kappa)
                 except Exception as error:
-                    self.failures[name] = ("failed", reason_of(error), traceback.format_exc())
+                    if self.properties[name]:
+                        self.incomplete[f"{name}, {trained_on}"] = reason_of(error)
+                    elif isinstance(error, NotApplicable):
+                        self.failures[name] = ("not applicable", str(error), "")
+                    else:
+                        self.failures[name] = ("failed", reason_of(error), traceback.format_exc())
+
+    def _parts(self, task: PropertyTask, trained_on: str, kappa: Kappa) -> list[PropertyPart]:
+        dataset, posterior = self.job.dataset, self.pools[-1].posterior
+        material = material_of(dataset.card, dataset.name)
+        return [
+            part
+            for quantity in task.quantities(material)
+            for part in property_parts(quantity, posterior, material, trained_on, kappa, self.job.fit.seed)
+        ]
 
     def _evaluate(self, task: str, posterior: Posterior, number: int, fold: Fold) -> None:
         if task in self.failures:
@@ -222,7 +235,8 @@ class _Run:
         fits = self.pools if task in self.property_tasks else self.folds
         shared: dict[str, Any] = {
             "references": [dict(f.references) for f in fits],
-            "facts": [f.facts for f in fits],
+            "facts": [f.facts for f in fits]
+            + ([self.incomplete] if fits is self.pools and self.incomplete else []),
         }
         parts = ("rows_cpu_s", "network_cpu_s", "network_wall_s")
         backbone = {f"train_{p}": sum(f.seconds[p] for f in fits) for p in parts if p in fits[0].seconds}

@@ -95,7 +95,8 @@ def section_notes(section: Section) -> str:
     ]
     if trained:
         lines.append(
-            f"Networks: {number(min(trained))} to {number(max(trained))} s of CPU time to train, by how many a method has."
+            f"Networks: {number(min(trained))} to {number(max(trained))} s of CPU time to train, by how many a method "
+            "has."
         )
     if section.rows:
         machine = common_machine(section.rows)

@@ -106,7 +106,7 @@ def make_panels(sections: Sequence[Section]) -> list[Materials]:
         cell = section.first.cell
         family = family_of(cell.dataset)
         for extrapolation in {name != "pool" for name in trainings(section)}:
-            key = (family, cell.backbone, cell.device, -cell.train_size, extrapolation)
+            key = (family, backbone_of(cell.backbone), cell.device, -cell.train_size, extrapolation)
             groups.setdefault(key, []).append(section)
     several_sizes = len({section.first.cell.train_size for own in groups.values() for section in own}) > 1
     panels = []
@@ -132,6 +132,17 @@ def make_panels(sections: Sequence[Section]) -> list[Materials]:
         title = " · ".join(words)
         panels.append(Materials(title, slug, str(family), bool(extrapolation), tuple(own), tuple(results)))
     return panels
+
+
+def backbone_of(text: str) -> str:
+    """A backbone without its cutoff, a length that the card of each material suggests for it.
+
+    >>> backbone_of("snap:cutoff=4.8"), backbone_of("snap:twojmax=6,cutoff=4.8")
+    ('snap', 'snap:twojmax=6')
+    """
+    name, _, written = text.partition(":")
+    kept = [field for field in written.split(",") if field and not field.startswith("cutoff=")]
+    return f"{name}:{','.join(kept)}" if kept else name
 
 
 def family_of(dataset: str) -> str:

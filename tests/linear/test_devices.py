@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import dense_problem
 
+from uqbench.api import LinearMethod
 from uqbench.check.method import method_specs
 from uqbench.errors import UqbenchError
 from uqbench.linear.arrays import Arrays
@@ -13,7 +14,8 @@ from uqbench.registry import discover
 from uqbench.spec import parse_spec
 
 REGISTRY = discover()
-SPECS = [spec for name in sorted(REGISTRY.methods) for spec in method_specs(name, REGISTRY)]
+LINEAR = sorted(name for name, cls in REGISTRY.methods.items() if issubclass(cls, LinearMethod))
+SPECS = [spec for name in LINEAR for spec in method_specs(name, REGISTRY)]
 
 
 def problem(device):

@@ -9,13 +9,13 @@ from ase.calculators.emt import EMT
 from scipy.stats import norm
 from toy_crystals import FCC, fcc_model, shifted
 
-from uqbench.api import Frame, NotApplicable, Posterior, Quantity
+from uqbench.api import Frame, NotApplicable, Posterior, Quantity, Resampled
 from uqbench.errors import UqbenchError
 from uqbench.linear.box import Box
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.posteriors import Gaussian, Samples
 from uqbench.properties.elastic_quantity import CubicConstants
-from uqbench.properties.evaluate import SAMPLES, evaluate
+from uqbench.properties.evaluate import PILOT, SAMPLES, evaluate
 from uqbench.properties.failures import NotConvergedError, UnstableError
 from uqbench.properties.kappa import conformal_factor, error_ratios
 from uqbench.properties.resampling import potentials, resample
@@ -100,6 +100,29 @@ def test_a_gaussian_posterior_gives_the_gaussian_of_a_linear_property_and_kappa_
     assert scaled[-1].samples - outcome.value == pytest.approx(3.0 * shift, rel=1e-6)
 
 
+def test_a_wild_posterior_is_carried_by_the_pilot_alone():
+    """Where more than a fifth of the first draws need a real computation; the same draws, no others."""
+
+    @dataclass(frozen=True)
+    class Norm(Quantity):
+        @property
+        def units(self):
+            return {"x": "eV"}
+
+        def measure(self, potential):
+            return {"x": 0.0}
+
+        def propagate(self, backbone, elements, mean, samples):
+            far = np.linalg.norm(samples[:, 1:] / mean[1:] - 1.0, axis=1)
+            n = len(samples)
+            return Resampled(("x",), far[:, None], ("ok",) * n, ("",) * n, far < 0.01)
+
+    tame, wild = evaluate(Norm(), carried_by(gaussian(1e-3)), [1.0, 40.0], seed=0)
+    assert tame[0].counts["samples"] == SAMPLES == tame[0].counts["accepted"]
+    assert wild[0].counts["samples"] == PILOT == wild[0].counts["computed"]
+    assert wild[0].samples == pytest.approx(40.0 * tame[0].samples[:PILOT])
+
+
 def test_elastic_constants_of_samples():
     (found,) = evaluate(CubicConstants(FCC), carried_by(Samples(shifted(THETA, 1e-3, 250))), [1.0], seed=0)
     assert [outcome.unit for outcome in found] == ["Å", "GPa", "GPa", "GPa", "GPa"]
@@ -180,7 +203,7 @@ def test_a_mean_without_the_property_has_no_prediction_and_samples_are_really_co
     (found,) = evaluate(Fickle(), carried_by(gaussian(1e-3)), [1.0], seed=0)
     assert found[0].value is None
     assert found[0].route == "resampling"
-    assert len(found[0].samples) == SAMPLES
+    assert len(found[0].samples) == PILOT
     with pytest.raises(UqbenchError, match=r"does not exist for the mean: not here"):
         found[0].prediction()
 

@@ -27,6 +27,10 @@ from uqbench.properties.resampling import potentials, resample
 
 SAMPLES = 200
 """Least number of samples whose quantiles give a 95 % interval (5 beyond each end)."""
+PILOT = 50
+"""Draws that go first; the others follow where few of these need a real computation."""
+MOST_COMPUTED = 0.2
+"""Share of the pilot beyond which it is all there is: the wilder a posterior, the dearer and the less telling."""
 GRADIENT_STEP = 1e-2
 """Of finite differences along a coefficient, in standard deviations of its samples."""
 
@@ -73,12 +77,15 @@ def _by_parameters(
     began = time.perf_counter()
     centre = resample(tuple(quantity.units), quantity.measure, potentials(backbone, elements, mean[None]))
     one = time.perf_counter() - began
-    # Set-up is dear and samples are cheap: all of them go through at once.
-    wanted = [*(mean + kappa * (drawn - mean) for kappa in kappas), probes]
-    everything, route = _carried(quantity, posterior, mean, np.concatenate(wanted))
-    share = len(drawn) / sum(map(len, wanted))
-    seconds = {"one": one, "all": (time.perf_counter() - began - one) * share}
-    *found, probed = _parts(everything, [len(w) for w in wanted])
+    scaled = [mean + kappa * (drawn - mean) for kappa in kappas]
+    (*found, probed), route = _carried(quantity, posterior, mean, [*(s[:PILOT] for s in scaled), probes])
+    more = [k for k, part in enumerate(found) if (~part.accepted).mean() <= MOST_COMPUTED]
+    if more and len(drawn) > PILOT:
+        rest, _ = _carried(quantity, posterior, mean, [scaled[k][PILOT:] for k in more])
+        for k, part in zip(more, rest, strict=True):
+            found[k] = _joined(found[k], part)
+    total = sum(len(part.status) for part in found) + len(probes)
+    seconds = {"one": one, "all": (time.perf_counter() - began - one) / total}
     slopes = _slopes(probed, steps) if bounded else {}
     linear = quantity.rows(backbone, elements)
     exact = {name: parameters.support(row[None]) for name, row in linear.items()}
@@ -88,7 +95,7 @@ def _by_parameters(
             centre,
             part,
             route,
-            seconds,
+            seconds | {"all": seconds["all"] * len(part.status)},
             nominal=nominal,
             exact={name: _scaled(exact[name], float(row @ mean), kappa) for name, row in linear.items()},
             corners=_corners(quantity, posterior, slopes, kappa),
@@ -99,17 +106,19 @@ def _by_parameters(
 
 
 def _carried(
-    quantity: Quantity, posterior: HasParameters, mean: Array, samples: Array
-) -> tuple[Resampled, str]:
+    quantity: Quantity, posterior: HasParameters, mean: Array, sets: Sequence[Array]
+) -> tuple[list[Resampled], str]:
+    """Sets of samples, all at once since set-up is dear, and by which route."""
     backbone, elements = posterior.backbone, posterior.elements
+    samples, sizes = np.concatenate(sets), [len(s) for s in sets]
     try:
         quick = quantity.propagate(backbone, elements, mean, samples)
     except (UnstableError, NotConvergedError):
         quick = None  # without a minimum of the mean there is nothing to expand about
     if quick is not None:
-        return quick, "implicit differentiation"
-    names = tuple(quantity.units)
-    return resample(names, quantity.measure, potentials(backbone, elements, samples)), "resampling"
+        return _parts(quick, sizes), "implicit differentiation"
+    found = resample(tuple(quantity.units), quantity.measure, potentials(backbone, elements, samples))
+    return _parts(found, sizes), "resampling"
 
 
 def _parts(found: Resampled, sizes: Sequence[int]) -> list[Resampled]:
@@ -118,6 +127,16 @@ def _parts(found: Resampled, sizes: Sequence[int]) -> list[Resampled]:
         Resampled(found.names, found.values[a:b], found.status[a:b], found.reasons[a:b], found.accepted[a:b])
         for a, b in zip(ends - sizes, ends, strict=True)
     ]
+
+
+def _joined(one: Resampled, other: Resampled) -> Resampled:
+    return Resampled(
+        one.names,
+        np.concatenate([one.values, other.values]),
+        one.status + other.status,
+        one.reasons + other.reasons,
+        np.concatenate([one.accepted, other.accepted]),
+    )
 
 
 def _slopes(probed: Resampled, steps: Array) -> dict[str, Array]:

@@ -101,7 +101,8 @@ class VacancyFormation(Quantity):
             status[i], reasons[i] = last.status[0], last.reasons[0]
             values[i, [0, 2]] = last.values[0, 0], here.values[0, 0]
         values[np.array(status) != "ok"] = np.nan
-        return Resampled(tuple(self.units), values, tuple(status), tuple(reasons), accepted)
+        # What has no lattice constant is known from the table.
+        return Resampled(tuple(self.units), values, tuple(status), tuple(reasons), accepted | ~lattice.ok)
 
     def rows(self, backbone: LinearBackbone, elements: tuple[str, ...]) -> Mapping[str, Array]:
         """Without relaxation at a given lattice constant the energy is linear."""

@@ -154,6 +154,7 @@ def _console() -> Console:
 def _run(options: argparse.Namespace) -> int:
     from functools import cache
 
+    from uqbench.atomic import write_atomically
     from uqbench.data.dataset import Dataset
     from uqbench.data.describe import describe
     from uqbench.registry import discover
@@ -162,7 +163,7 @@ def _run(options: argparse.Namespace) -> int:
     from uqbench.suite import datasets
     from uqbench.suite.config import Suite, dump_suite, find_suite, load_suite, override
     from uqbench.suite.execute import Settings
-    from uqbench.suite.record import make_folder, write_atomically
+    from uqbench.suite.record import make_folder
     from uqbench.suite.run import default_cache, estimate_seconds, plan_suite, run_plan
 
     registry = discover(options.plugin)
@@ -250,9 +251,9 @@ def _pack(options: argparse.Namespace) -> int:
 def _score(options: argparse.Namespace) -> int:
     import json
 
+    from uqbench.atomic import write_atomically
     from uqbench.report.listing import score_listing
     from uqbench.suite.brought import read_brought
-    from uqbench.suite.record import write_atomically
     from uqbench.suite.scoring import score_tables
 
     tables = read_brought(options.file, options.calibration, options.nominal, _keys(options))

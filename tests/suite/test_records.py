@@ -8,8 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import uqbench.suite
+from uqbench.atomic import write_atomically
 from uqbench.errors import UqbenchError
-from uqbench.suite.record import Record, read_raw, read_record, write_atomically, write_record
+from uqbench.suite.record import Record, read_raw, read_record, write_record
 
 SCHEMA = Path(uqbench.suite.__file__).with_name("record.schema.json")
 

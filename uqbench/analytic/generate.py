@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import yaml
 
 from uqbench.analytic.configurations import GROUPS, configurations
 from uqbench.analytic.materials import Material, name_of
+from uqbench.atomic import write_atomically
 from uqbench.data.card import read_card
 from uqbench.data.files import locate
 from uqbench.errors import UqbenchError
@@ -50,8 +50,8 @@ def write_material(number: int, folder: Path) -> Path:
         frames = configurations(material, calculator)
         pool = _pool(frames, calculator)
         groups = tuple(dict.fromkeys(group for group, _ in frames))
-        _write(partial / POOL, pool)
-        _write(partial / CARD, _card(material, groups, pool))
+        write_atomically(partial / POOL, pool)
+        write_atomically(partial / CARD, _card(material, groups, pool))
         partial.chmod(0o755)
         try:
             partial.rename(folder)
@@ -174,10 +174,3 @@ def _property(
         "crystal": {"structure": crystal.structure, "a": crystal.a},
         "protocol": dict(protocol),
     }
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -7,7 +7,6 @@ The conformal quantile of these ratios at 95 % is κ.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,8 +16,11 @@ from uqbench.errors import UqbenchError
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.references import reference_energy
 from uqbench.properties.evaluate import draw
+from uqbench.scores.calibrate import conformal_quantile
 
 LEVEL = 0.95
+FEWEST = 19
+"""Labels of which the largest ratio is the quantile at LEVEL."""
 KINDS: tuple[Kind, ...] = ("energy", "forces")
 
 
@@ -74,12 +76,12 @@ def _ratios(error: Array, lower: Array, upper: Array) -> Array:
 
 def conformal_factor(ratios: Array) -> float:
     """The ⌈0.95 (n + 1)⌉-th smallest of n ratios; raises UqbenchError where there are too few or it is not finite."""
-    rank = math.ceil(LEVEL * (len(ratios) + 1))
-    if rank > len(ratios):
-        raise UqbenchError(f"κ needs 19 held-out labels at least; there are {len(ratios)}.")
-    factor = float(np.partition(ratios, rank - 1)[rank - 1])
-    if not (np.isfinite(factor) and factor > 0):
+    if len(ratios) < FEWEST:
+        raise UqbenchError(f"κ needs {FEWEST} held-out labels at least; there are {len(ratios)}.")
+    factor = conformal_quantile(ratios, LEVEL)
+    if not factor:
+        found = "infinite" if factor is None else "zero"
         raise UqbenchError(
-            f"κ is {factor}: held-out errors where the posterior has no width; it cannot be scaled to them."
+            f"κ is {found}: held-out errors where the posterior has no width; it cannot be scaled to them."
         )
     return factor

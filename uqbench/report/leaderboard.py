@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from uqbench.atomic import write_atomically
 from uqbench.report.evidence import Evidence, load_evidence
 from uqbench.report.figures import curve_figure, section_figures
 from uqbench.report.markdown import details, escape
@@ -24,7 +25,6 @@ from uqbench.report.tables import (
     ranked_table,
     tables_of,
 )
-from uqbench.suite.record import write_atomically
 
 Rankings = dict[tuple[str, str], Ranking]
 

@@ -171,7 +171,11 @@ def conformal_factor(
     True
     """
     check_level(level)
-    ratio = side_ratio(half_lower, half_upper, error)
+    return conformal_quantile(side_ratio(half_lower, half_upper, error), level)
+
+
+def conformal_quantile(ratio: Array, level: float) -> float | None:
+    """The ⌈(n + 1) level⌉-th smallest of n ratios; None where n is too small for it or it is infinite."""
     rank = int(order(level, len(ratio) + 1))
     if rank > len(ratio):
         return None

@@ -20,13 +20,12 @@ from uqbench.scores.bootstrap import (
     Resamples,
     Score,
     draw_resamples,
-    percentile_score,
     whole_sample,
 )
 from uqbench.scores.calibrate import LEVELS
 from uqbench.scores.checks import labels, require
 from uqbench.scores.intervals import interval_score
-from uqbench.scores.summary import MAIN_LEVEL, ScoreTable
+from uqbench.scores.summary import MAIN_LEVEL, ScoreTable, score_draws
 
 MOST_FAILING = 1.0 - MAIN_LEVEL
 """Share of samples without the property beyond which there is no answer: a 95 % interval may leave out no more."""
@@ -118,13 +117,7 @@ def panel_table(panel: Panel, seed: int) -> ScoreTable:
     draws["width_over_error"] = lambda: results.median_width(panel.value - panel.reference)
     draws["error_over_width"] = results.error_over_width
     draws["interval_score_95"] = results.interval_score
-    reasons: dict[str, str] = {}
-    for name, draw in draws.items():
-        try:
-            scores[name] = percentile_score(draw())
-        except UqbenchError as error:
-            reasons[name] = str(error)
-    return ScoreTable(scores, reasons)
+    return score_draws(scores, draws)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,12 @@ def score_table(
         "nominal_stated": lambda: np.array([claim()[2]]),
     }
     scores = {"n": Score(float(len(observed))), "n_clusters": Score(float(n_clusters))}
-    reasons: dict[str, str] = {}
+    return score_draws(scores, draws)
+
+
+def score_draws(counts: Mapping[str, Score], draws: Mapping[str, Callable[[], Array]]) -> ScoreTable:
+    """The counts and the score of each draw (1 + n_resamples,), or why there is none."""
+    scores, reasons = dict(counts), {}
     for name, draw in draws.items():
         try:
             scores[name] = percentile_score(draw())

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uqbench.atomic import write_atomically
 from uqbench.report.markdown import NONE, details, escape, number, percent, table
 from uqbench.study.checks import CONFIDENCE, theory_checks
 from uqbench.study.linear import FAMILIES, Study
 from uqbench.study.plot import WORST_SCORE, study_figure
 from uqbench.study.repeat import N_CALIBRATION, N_TEST
 from uqbench.study.synthetic import N_FEATURES, Case
-from uqbench.suite.record import write_atomically
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,11 +7,11 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uqbench.atomic import write_atomically
 from uqbench.report.figures import figure_files
 from uqbench.report.markdown import number, percent, table
 from uqbench.report.styles import new_figure
 from uqbench.study.propagation import Size, Way
-from uqbench.suite.record import write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,8 +10,9 @@ import lzma
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from uqbench.atomic import write_atomically
 from uqbench.errors import UqbenchError
-from uqbench.suite.record import Record, parse_record, write_atomically
+from uqbench.suite.record import Record, parse_record
 
 SUFFIX = ".jsonl.xz"
 LONGEST_LINE = 1 << 24

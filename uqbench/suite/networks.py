@@ -17,12 +17,12 @@ import numpy as np
 
 from uqbench.api import KINDS, Frame, NetworkBackbone, TrainedNetwork
 from uqbench.api.network import Say
+from uqbench.atomic import write_atomically
 from uqbench.backbones.store import content_hash, locked
 from uqbench.cost.contention import OtherLoad
 from uqbench.cost.memory import peak_resident_bytes
 from uqbench.errors import UqbenchError
 from uqbench.registry import source_files
-from uqbench.suite.record import write_atomically
 
 NOTE = "\1"
 """Begins what is said and worth a line of its own."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from uqbench.atomic import write_atomically
 from uqbench.errors import UqbenchError
 from uqbench.suite.raw import RawTable, from_npz
 
@@ -142,22 +142,6 @@ def make_folder(path: Path) -> None:
         raise UqbenchError(
             f"results cannot be written to {path}: {error.strerror or error}; choose another folder with --out."
         ) from None
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def write_record(folder: Path, stem: str, record: Record, raw: bytes | None) -> None:

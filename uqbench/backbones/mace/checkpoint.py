@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from uqbench.atomic import write_atomically
 from uqbench.backbones.mace.objective import Example
 from uqbench.errors import UqbenchError
 
 
 def write_torch(path: Path, content: Mapping[str, Any]) -> None:
-    """Write tensors, numbers, text and containers of these; temporary file, fsync, rename."""
+    """Write tensors, numbers, text and containers of these, whole or not at all."""
     import torch
 
     memory = io.BytesIO()
     torch.save(dict(content), memory)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(memory.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomically(path, memory.getbuffer())
 
 
 def read_torch(path: Path, expected: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def quantities():
 def test_samples_by_expansion_equal_real_relaxations(which):
     quantity = quantities()[which]
     samples = shifted(THETA, 4e-3, 8)
-    quick = quantity.propagate(BACKBONE, AL, THETA, samples)
+    quick = quantity.propagator(BACKBONE, AL, THETA, samples)(samples)
     real = resample(tuple(quantity.units), quantity.measure, potentials(BACKBONE, AL, samples))
     assert quick.status == real.status == ("ok",) * 8
     assert quick.accepted.sum() >= 6
@@ -74,7 +74,9 @@ def test_what_is_not_relaxed_is_linear_and_independent_noise_adds_up():
     (row,) = still.rows(BACKBONE, AL).values()
     assert row @ THETA == pytest.approx(still.measure(BACKBONE.potential(THETA, AL))["x"], rel=1e-9)
     samples = shifted(THETA, 0.1, 3)
-    assert still.propagate(BACKBONE, AL, THETA, samples).values[:, 0] == pytest.approx(samples @ row)
+    assert still.propagator(BACKBONE, AL, THETA, samples)(samples).values[:, 0] == pytest.approx(
+        samples @ row
+    )
     assert still.noise_variance(len) == {"x": 4 + 16.0 * 1}
     assert EnergySum("x", "eV", (Term(1.0, b, "cell"),)).rows(BACKBONE, AL) == {}
 

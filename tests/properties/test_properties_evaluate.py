@@ -52,7 +52,7 @@ class Members(Posterior):
 
 def test_every_route_of_a_vacancy_equals_real_relaxations():
     samples = shifted(THETA, 4e-3, 12)
-    quick = VACANCY.propagate(BACKBONE, AL, THETA, samples)
+    quick = VACANCY.propagator(BACKBONE, AL, THETA, samples)(samples)
     real = resample(tuple(VACANCY.units), VACANCY.measure, potentials(BACKBONE, AL, samples))
     assert quick.names == real.names
     assert quick.status == ("ok",) * 12
@@ -63,7 +63,7 @@ def test_every_route_of_a_vacancy_equals_real_relaxations():
 
 def test_a_sample_without_a_crystal_is_counted_with_its_reason():
     samples = np.array([THETA, -THETA])
-    found = VACANCY.propagate(BACKBONE, AL, THETA, samples)
+    found = VACANCY.propagator(BACKBONE, AL, THETA, samples)(samples)
     assert found.status == ("ok", "unstable")
     assert np.isnan(found.values[1]).all()
     assert "stress does not vanish" in found.reasons[1]
@@ -112,10 +112,13 @@ def test_a_wild_posterior_is_carried_by_the_pilot_alone():
         def measure(self, potential):
             return {"x": 0.0}
 
-        def propagate(self, backbone, elements, mean, samples):
-            far = np.linalg.norm(samples[:, 1:] / mean[1:] - 1.0, axis=1)
-            n = len(samples)
-            return Resampled(("x",), far[:, None], ("ok",) * n, ("",) * n, far < 0.01)
+        def propagator(self, backbone, elements, mean, samples):
+            def carry(some):
+                far = np.linalg.norm(some[:, 1:] / mean[1:] - 1.0, axis=1)
+                n = len(some)
+                return Resampled(("x",), far[:, None], ("ok",) * n, ("",) * n, far < 0.01)
+
+            return carry
 
     tame, wild = evaluate(Norm(), carried_by(gaussian(1e-3)), [1.0, 40.0], seed=0)
     assert tame[0].counts["samples"] == SAMPLES == tame[0].counts["accepted"]
@@ -194,7 +197,7 @@ def test_a_mean_without_the_property_has_no_prediction_and_samples_are_really_co
                 raise UnstableError("not here")
             return {"x": energy}
 
-        def propagate(self, backbone, elements, mean, samples):
+        def propagator(self, backbone, elements, mean, samples):
             raise UnstableError("nothing to expand about")
 
     atoms = bulk("Al")

@@ -14,7 +14,7 @@ from uqbench.api.network import (
 )
 from uqbench.api.posterior import HasJointNoise, HasMembers, HasParameters, Posterior
 from uqbench.api.prediction import Array, Interval, Prediction, Predictions
-from uqbench.api.quantity import Quantity, Resampled, Status
+from uqbench.api.quantity import Propagator, Quantity, Resampled, Status
 from uqbench.api.task import FrameTask, NotApplicable, PropertyTask, Table, Task
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Predictions",
     "Properties",
     "PropertyTask",
+    "Propagator",
     "Quantity",
     "Reference",
     "Resampled",

@@ -55,6 +55,10 @@ class Resampled:
         return self.values[:, self.names.index(name)]
 
 
+Propagator = Callable[[Array], Resampled]
+"""Properties of coefficients (n, P)."""
+
+
 class Quantity(ABC):
     """Properties that are computed together; a frozen dataclass.
 
@@ -78,12 +82,13 @@ class Quantity(ABC):
         Raises uqbench.properties.failures' UnstableError or NotConvergedError where it has none.
         """
 
-    def propagate(
+    def propagator(
         self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array
-    ) -> Resampled | None:
-        """The properties of coefficients (n, P) near the mean (P,), by a faster route; None if there is none.
+    ) -> Propagator | None:
+        """A faster route to the properties of coefficients near the mean (P,), set up; None if there is none.
 
-        Raises as measure does where the mean itself has no such property.
+        samples: (n, P), all that it will be asked for, in one piece or several. Raises as measure does where the
+        mean itself has no such property.
         """
         return None
 

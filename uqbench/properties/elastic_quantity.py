@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uqbench.api import Array, LinearBackbone, Quantity, Resampled
+from uqbench.api import Array, LinearBackbone, Propagator, Quantity
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.hexagonal import HEXAGONAL_CONSTANTS, Hexagonal, hexagonal_constants
 from uqbench.properties.lattice import CONSTANTS, cubic_constants, lattice_constant
@@ -33,12 +33,12 @@ class CubicConstants(Quantity):
         found = cubic_constants(self.crystal, potential)
         return {name: found[name] for name in self.units}
 
-    def propagate(
+    def propagator(
         self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array
-    ) -> Resampled:
+    ) -> Propagator:
         """From tables in the lattice constant."""
         centre = self.crystal.at(lattice_constant(self.crystal, backbone.potential(mean, elements)))
-        return LatticeTable.about(backbone, elements, centre, backbone.kink()).constants(samples)
+        return LatticeTable.about(backbone, elements, centre, backbone.kink()).constants
 
 
 @dataclass(frozen=True)

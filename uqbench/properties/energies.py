@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from uqbench.api import Array, LinearBackbone, Quantity, Resampled, Status
+from uqbench.api import Array, LinearBackbone, Propagator, Quantity, Resampled, Status
 from uqbench.properties.coordinates import Coordinates, Positions, PositionsAndCell
 from uqbench.properties.gate import gated_energies
 from uqbench.properties.implicit import Expansion
@@ -51,19 +51,29 @@ class EnergySum(Quantity):
         """Every structure relaxed from where it is. Raises NotConvergedError."""
         return {self.name: sum(term.weight * _energy(term, potential) for term in self.terms)}
 
-    def propagate(
+    def propagator(
         self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array
-    ) -> Resampled:
+    ) -> Propagator:
         """Exact for what is not relaxed; one evaluation a sample, or a relaxation behind the gate, for the rest."""
+        static = _row(self._static(), backbone, elements)
+        potential = backbone.potential(mean, elements)
+        expansions = [
+            (term.weight, Expansion.within(backbone, elements, _at_rest(term, potential)))
+            for term in self.terms
+            if term.relaxed != "nothing"
+        ]
+        return lambda some: self._carried(static, expansions, some)
+
+    def _carried(
+        self, static: Array, expansions: Sequence[tuple[float, Expansion]], samples: Array
+    ) -> Resampled:
         n = len(samples)
-        total, accepted = samples @ _row(self._static(), backbone, elements), np.ones(n, dtype=bool)
+        total, accepted = samples @ static, np.ones(n, dtype=bool)
         status: list[Status] = ["ok"] * n
         reasons = [""] * n
-        for term in (t for t in self.terms if t.relaxed != "nothing"):
-            coordinates = _at_rest(term, backbone.potential(mean, elements))
-            expansion = Expansion.within(backbone, elements, coordinates)
+        for weight, expansion in expansions:
             found = gated_energies(expansion, samples, lambda after: None).result
-            total += term.weight * found.values[:, 0]
+            total += weight * found.values[:, 0]
             accepted &= found.accepted
             for i in np.flatnonzero(~found.ok):
                 status[i], reasons[i] = found.status[i], found.reasons[i]

@@ -17,6 +17,7 @@ from uqbench.api import (
     NotApplicable,
     ParameterPosterior,
     Posterior,
+    Propagator,
     Quantity,
     Resampled,
     Status,
@@ -78,11 +79,11 @@ def _by_parameters(
     centre = resample(tuple(quantity.units), quantity.measure, potentials(backbone, elements, mean[None]))
     one = time.perf_counter() - began
     scaled = [mean + kappa * (drawn - mean) for kappa in kappas]
-    (*found, probed), route = _carried(quantity, posterior, mean, [*(s[:PILOT] for s in scaled), probes])
+    carry, route = _carrier(quantity, posterior, mean, np.concatenate([*scaled, probes]))
+    *found, probed = _each(carry, [*(s[:PILOT] for s in scaled), probes])
     more = [k for k, part in enumerate(found) if (~part.accepted).mean() <= MOST_COMPUTED]
     if more and len(drawn) > PILOT:
-        rest, _ = _carried(quantity, posterior, mean, [scaled[k][PILOT:] for k in more])
-        for k, part in zip(more, rest, strict=True):
+        for k, part in zip(more, _each(carry, [scaled[k][PILOT:] for k in more]), strict=True):
             found[k] = _joined(found[k], part)
     total = sum(len(part.status) for part in found) + len(probes)
     seconds = {"one": one, "all": (time.perf_counter() - began - one) / total}
@@ -105,20 +106,24 @@ def _by_parameters(
     ]
 
 
-def _carried(
-    quantity: Quantity, posterior: HasParameters, mean: Array, sets: Sequence[Array]
-) -> tuple[list[Resampled], str]:
-    """Sets of samples, all at once since set-up is dear, and by which route."""
+def _carrier(
+    quantity: Quantity, posterior: HasParameters, mean: Array, samples: Array
+) -> tuple[Propagator, str]:
+    """What carries any of the samples, and by which route."""
     backbone, elements = posterior.backbone, posterior.elements
-    samples, sizes = np.concatenate(sets), [len(s) for s in sets]
     try:
-        quick = quantity.propagate(backbone, elements, mean, samples)
+        quick = quantity.propagator(backbone, elements, mean, samples)
     except (UnstableError, NotConvergedError):
         quick = None  # without a minimum of the mean there is nothing to expand about
     if quick is not None:
-        return _parts(quick, sizes), "implicit differentiation"
-    found = resample(tuple(quantity.units), quantity.measure, potentials(backbone, elements, samples))
-    return _parts(found, sizes), "resampling"
+        return quick, "implicit differentiation"
+    names = tuple(quantity.units)
+    return lambda some: resample(names, quantity.measure, potentials(backbone, elements, some)), "resampling"
+
+
+def _each(carry: Propagator, sets: Sequence[Array]) -> list[Resampled]:
+    """Sets of samples in one call, each with its own result."""
+    return _parts(carry(np.concatenate(sets)), [len(s) for s in sets])
 
 
 def _parts(found: Resampled, sizes: Sequence[int]) -> list[Resampled]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 NODES = 5
+CURVED = slice(None, None, 2)
+"""The nodes with a Hessian: three of the five, for its error counts in the energy only as the step squared."""
 EVALUATIONS = 3
 """At most, of rows for a sample; a relaxation with the potential takes five to ten times that long."""
 SHORT_STEP = 0.01
@@ -53,35 +55,34 @@ class VacancyInA:
         elements: tuple[str, ...],
         crystal: Crystal,
         mean: Array,
-        low: float,
-        high: float,
+        reach: float,
     ) -> VacancyInA:
-        """Tables for low <= a <= high; crystal.a: the lattice constant of the mean coefficients (P,)."""
-        if not 0 < low < high:
+        """Tables for a within reach, Å, of crystal.a: the lattice constant of the mean coefficients (P,)."""
+        if not 0 < reach < crystal.a:
             raise UqbenchError(
-                f"the range of lattice constants is [{low}, {high}] Å; 0 < low < high is needed."
+                f"the tables would reach {reach} Å from a = {crystal.a} Å; more than 0 and less than a is needed."
             )
         at_mean = VacancyTables.about(backbone, elements, crystal, mean, symmetric=True).expansion
         x = np.polynomial.chebyshev.chebpts1(NODES)
-        energies: list[Array] = []
-        forces: list[Array] = []
-        hessians: list[Array] = []
-        for a in 0.5 * (low + high + x * (high - low)):
-            atoms = at_mean.atoms.copy()
-            atoms.set_cell(atoms.cell.array * (a / crystal.a), scale_atoms=True)
-            found = Expansion.about(backbone, elements, atoms, at_mean.basis)
-            energies.append(found.energy_row - perfect_row(backbone, elements, crystal.at(float(a))))
-            forces.append(found.force_rows)
-            hessians.append(found.hessian_rows)
-        to_series = np.asarray(
-            np.linalg.inv(np.polynomial.chebyshev.chebvander(x, NODES - 1)), dtype=np.float64
-        )
+        cells = []
+        for a in crystal.a + reach * x:
+            cells.append(at_mean.atoms.copy())
+            cells[-1].set_cell(at_mean.atoms.cell.array * (a / crystal.a), scale_atoms=True)
+        # The middle one is that of the mean itself.
+        first, last = (Expansion.about(backbone, elements, cells[k], at_mean.basis) for k in (0, -1))
+        rows = [r[: 1 + at_mean.basis.shape[0]] for r in backbone.rows(cells, elements)]
+        perfect = [perfect_row(backbone, elements, crystal.at(float(a))) for a in crystal.a + reach * x]
+        energies = len(at_mean.atoms) * np.array([r[0] for r in rows]) - perfect
+        forces = np.array([at_mean.basis.T @ r[1:] for r in rows])
+        hessians = np.array([e.hessian_rows for e in (first, at_mean, last)])
         return cls(
-            low,
-            high,
+            crystal.a - reach,
+            crystal.a + reach,
             crystal,
             at_mean,
-            *(np.tensordot(to_series, np.array(t), 1) for t in (energies, forces, hessians)),
+            _series(x, energies),
+            _series(x, forces),
+            _series(x[CURVED], hessians),
         )
 
     def newton(self, samples: Array, a: Array) -> StepsInA:
@@ -99,7 +100,8 @@ class VacancyInA:
         weights = np.polynomial.chebyshev.chebvander(np.nan_to_num(x), NODES - 1)
         energy = np.einsum("nk,nk->n", weights, samples @ self.energy.T)
         force = np.einsum("nk,nkm->nm", weights, np.tensordot(samples, self.forces, (1, 2)))
-        hessian = np.einsum("nk,nkab->nab", weights, np.tensordot(samples, self.hessians, (1, 1)))
+        curvature = np.tensordot(samples, self.hessians, (1, 1))
+        hessian = np.einsum("nk,nkab->nab", weights[:, : len(self.hessians)], curvature)
         steps, _ = newton_steps(hessian, force)
         steps[np.isnan(a)] = np.nan
         return StepsInA(energy - 0.5 * np.vecdot(force, steps), steps, hessian)
@@ -140,6 +142,12 @@ class VacancyInA:
         atoms.set_cell(atoms.cell.array * (a / self.crystal.a), scale_atoms=True)
         atoms.positions += shift.reshape(-1, 3)
         return atoms, self.crystal.at(a).primitive()
+
+
+def _series(x: Array, values: Array) -> Array:
+    """Chebyshev coefficients of values (n, ...) at n nodes on [-1, 1]."""
+    vander = np.polynomial.chebyshev.chebvander(x, len(x) - 1)
+    return np.tensordot(np.linalg.inv(vander), values, 1)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uqbench.api import Array, LinearBackbone, Quantity, Resampled
+from uqbench.api import Array, LinearBackbone, Propagator, Quantity, Resampled
 from uqbench.properties.conjugate import LARGEST_TABLE
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.gate import LARGEST_DECREMENT
@@ -58,9 +58,9 @@ class VacancyFormation(Quantity):
         values = (own.relaxed, own.unrelaxed, given.relaxed, given.unrelaxed)
         return dict(zip(self.units, values, strict=True))
 
-    def propagate(
+    def propagator(
         self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array
-    ) -> Resampled:
+    ) -> Propagator:
         """One evaluation a sample where the gate allows, else relaxations.
 
         The evaluation is at the sample's own lattice constant, within displacements that keep the vacancy's
@@ -71,38 +71,19 @@ class VacancyFormation(Quantity):
         full = 8 * len(mean) * (3 * len(self.crystal.vacancy())) ** 2
         tables = VacancyTables.about(backbone, elements, self.crystal, mean, symmetric=full > LARGEST_TABLE)
         centre = self.crystal.at(lattice_constant(self.crystal, backbone.potential(mean, elements)))
-        lattice = LatticeTable.about(backbone, elements, centre, backbone.kink()).constants(samples)
-        a = lattice.values[:, 0]
-        low = min(np.nanmin(a, initial=np.inf), centre.a) * (1 - MARGIN)
-        high = max(np.nanmax(a, initial=-np.inf), centre.a) * (1 + MARGIN)
-        own, decrement = VacancyInA.about(backbone, elements, centre, mean, low, high).corrected(samples, a)
-        step = tables.expansion.newton(samples)
-        accepted = step.stable & (decrement < LARGEST_DECREMENT)
-        accepted[accepted] = np.abs(step.displacement[accepted]).max(axis=1) < LONGEST_STEP
-        unrelaxed = RowsInA.about(lambda at: unrelaxed_row(backbone, elements, at), self.crystal, low, high)
-        values = np.column_stack(
-            [
-                own,
-                unrelaxed.values(samples, a),
-                step.energy - samples @ tables.perfect,
-                samples @ unrelaxed_row(backbone, elements, self.crystal),
-            ]
+        lattice = LatticeTable.about(backbone, elements, centre, backbone.kink())
+        a = lattice.constants(samples).of("lattice_constant")
+        reach = MARGIN * centre.a + np.nanmax(np.abs(a - centre.a), initial=0.0)
+        low, high = centre.a - reach, centre.a + reach
+        return _Propagation(
+            self,
+            backbone,
+            elements,
+            tables,
+            lattice,
+            VacancyInA.about(backbone, elements, centre, mean, reach),
+            RowsInA.about(lambda at: unrelaxed_row(backbone, elements, at), self.crystal, low, high),
         )
-        status, reasons = list(lattice.status), list(lattice.reasons)
-        for i in np.flatnonzero(~accepted & lattice.ok):
-            here = tables.gated(samples[i : i + 1]).result
-            there = self.crystal.at(float(a[i]))
-            real = resample(
-                (RELAXED,),
-                lambda potential, there=there: {RELAXED: vacancy_energy(there, potential).relaxed},
-                [backbone.potential(samples[i], elements)] if here.ok[0] else [],
-            )
-            last = real if len(real.status) else here
-            status[i], reasons[i] = last.status[0], last.reasons[0]
-            values[i, [0, 2]] = last.values[0, 0], here.values[0, 0]
-        values[np.array(status) != "ok"] = np.nan
-        # What has no lattice constant is known from the table.
-        return Resampled(tuple(self.units), values, tuple(status), tuple(reasons), accepted | ~lattice.ok)
 
     def rows(self, backbone: LinearBackbone, elements: tuple[str, ...]) -> Mapping[str, Array]:
         """Without relaxation at a given lattice constant the energy is linear."""
@@ -123,3 +104,50 @@ class VacancyFormation(Quantity):
         defect, perfect = self.crystal.vacancy(), self.crystal.perfect()
         share = len(defect) / len(perfect)
         return dict.fromkeys(self.units, variance(defect) + share**2 * variance(perfect))
+
+
+@dataclass(frozen=True)
+class _Propagation:
+    """What coefficients are carried with: tables at the reference's lattice constant, and in their own."""
+
+    quantity: VacancyFormation
+    backbone: LinearBackbone
+    elements: tuple[str, ...]
+    tables: VacancyTables
+    lattice: LatticeTable
+    relaxed: VacancyInA
+    unrelaxed: RowsInA
+
+    def __call__(self, samples: Array) -> Resampled:
+        crystal = self.quantity.crystal
+        lattice = self.lattice.constants(samples)
+        a = lattice.values[:, 0]
+        own, decrement = self.relaxed.corrected(samples, a)
+        step = self.tables.expansion.newton(samples)
+        accepted = step.stable & (decrement < LARGEST_DECREMENT)
+        accepted[accepted] = np.abs(step.displacement[accepted]).max(axis=1) < LONGEST_STEP
+        values = np.column_stack(
+            [
+                own,
+                self.unrelaxed.values(samples, a),
+                step.energy - samples @ self.tables.perfect,
+                samples @ unrelaxed_row(self.backbone, self.elements, crystal),
+            ]
+        )
+        status, reasons = list(lattice.status), list(lattice.reasons)
+        for i in np.flatnonzero(~accepted & lattice.ok):
+            here = self.tables.gated(samples[i : i + 1]).result
+            there = crystal.at(float(a[i]))
+            real = resample(
+                (RELAXED,),
+                lambda potential, there=there: {RELAXED: vacancy_energy(there, potential).relaxed},
+                [self.backbone.potential(samples[i], self.elements)] if here.ok[0] else [],
+            )
+            last = real if len(real.status) else here
+            status[i], reasons[i] = last.status[0], last.reasons[0]
+            values[i, [0, 2]] = last.values[0, 0], here.values[0, 0]
+        values[np.array(status) != "ok"] = np.nan
+        # What has no lattice constant is known from the table.
+        return Resampled(
+            tuple(self.quantity.units), values, tuple(status), tuple(reasons), accepted | ~lattice.ok
+        )

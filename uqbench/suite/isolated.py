@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from uqbench.errors import UqbenchError
@@ -39,14 +40,16 @@ def run_isolated(
     context = get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(work, arguments, sender, log))
-    process.start()
-    sender.close()
-    try:
-        reason = _wait(process, receiver, timeout, on_message)
-    finally:
-        process.kill()
-        process.join()
+    # Temporary files go with the process, however it ends.
+    with TemporaryDirectory(prefix="uqbench-", ignore_cleanup_errors=True) as scratch:
+        process = context.Process(target=_child, args=(work, arguments, sender, log, scratch))
+        process.start()
+        sender.close()
+        try:
+            reason = _wait(process, receiver, timeout, on_message)
+        finally:
+            process.kill()
+            process.join()
     return f"{reason}\n{_tail(log)}".strip() if reason else ""
 
 
@@ -76,24 +79,25 @@ def _messages(receiver: Connection, deadline: float) -> Iterator[str]:
                 return
 
 
-def _child(work: Callable[..., None], arguments: tuple[Any, ...], sender: Connection, log: Path) -> None:
+def _child(
+    work: Callable[..., None], arguments: tuple[Any, ...], sender: Connection, log: Path, scratch: str
+) -> None:
     """Entry of the process."""
     end_with_parent()
+    tempfile.tempdir = os.environ["TMPDIR"] = scratch
     with log.open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
+    # By lines, so that what was printed is in the log whatever ends the process.
+    sys.stdout, sys.stderr = (os.fdopen(fd, "w", buffering=1, closefd=False) for fd in (1, 2))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         work(*arguments, lambda text: sender.send_bytes(text.encode()))
     except Exception as error:
         traceback.print_exc()
-        sys.stderr.flush()
         reason = str(error) if isinstance(error, UqbenchError) else f"{type(error).__name__}: {error}"
         sender.send_bytes((FAILED + reason).encode())
     sender.close()
-    # A forked process ends without the usual clean-up: what owns temporary files has to go first.
-    gc.collect()
 
 
 def _tail(log: Path) -> str:

@@ -8,6 +8,7 @@ from conftest import dense_problem
 from popsregression import POPSRegression
 from scipy.optimize import linprog
 
+from uqbench.errors import UqbenchError
 from uqbench.linear import corrections as corrections_module
 from uqbench.linear.arrays import Arrays
 from uqbench.linear.box import Box, _range
@@ -16,6 +17,7 @@ from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.hull import Hull
 from uqbench.linear.sampled_box import BoxDraws, SampledBox
 from uqbench_methods.pops import Pops
+from uqbench_methods.pops_whitened import PopsWhitened
 
 
 def corrections_of(rows, labels):
@@ -179,3 +181,37 @@ def test_bounds_do_not_depend_on_units(method, misspecified):
     np.testing.assert_allclose(27.2 * a.std, b.std, rtol=1e-6)
     if method.bounds == "exact" or method.posterior == "ensemble":
         np.testing.assert_allclose(27.2 * a.upper, b.upper, rtol=1e-6, atol=1e-6)
+
+
+def test_whitened_box_is_orthonormal_in_the_metric_of_the_covariance(misspecified):
+    """Axes Aᵀ S⁻¹ A = 1, every correction inside, and each side touched by one; clipped, 98 % between the ends."""
+    corrections = corrections_of(*misspecified)
+    w = corrections.ridge.whitener
+    box = Box.whitened(corrections, 0.0)
+    white = np.linalg.solve(w, box.axes)
+    np.testing.assert_allclose(white.T @ white, np.eye(white.shape[1]), atol=1e-9)
+    along = np.linalg.solve(w, dense(corrections).T).T @ white
+    np.testing.assert_allclose(along.min(axis=0), box.low, rtol=1e-9)
+    np.testing.assert_allclose(along.max(axis=0), box.high, rtol=1e-9)
+    assert box.nominal == 1.0
+    clipped = Box.whitened(corrections, 1.0)
+    inside = (clipped.low <= along) & (along <= clipped.high)
+    np.testing.assert_allclose(inside.mean(axis=0), clipped.nominal, atol=1.5 / len(along))
+
+
+def test_whitened_bounds_know_no_units(misspecified):
+    rows, labels = misspecified
+    units = 10.0 ** np.linspace(-3, 3, rows.shape[1])
+    one = PopsWhitened().fit(dense_problem({"forces": rows}, {"forces": labels}), np.random.default_rng(0))
+    other = PopsWhitened().fit(
+        dense_problem({"forces": rows * units}, {"forces": labels}), np.random.default_rng(0)
+    )
+    ours, theirs = one.predict_rows(rows[:9], "forces"), other.predict_rows(rows[:9] * units, "forces")
+    np.testing.assert_allclose(ours.lower, theirs.lower, rtol=1e-8)
+    np.testing.assert_allclose(ours.upper, theirs.upper, rtol=1e-8)
+    assert ours.nominal == 0.98
+
+
+def test_whitened_clipping_range_is_checked():
+    with pytest.raises(UqbenchError, match=r"percentile is 50; it must lie in \[0, 50\)"):
+        PopsWhitened(percentile=50)

@@ -20,6 +20,7 @@ class Box(ParameterPosterior):
     """θ = mean + axes · δ with δ uniform in [low, high], and the epistemic covariance of the mean.
 
     mean: (P,). axes: (P, m). low, high: (m,). epistemic: W (P, P), S = W Wᵀ. device: where rows are predicted.
+    nominal: share of the corrections between both ends of an axis.
     """
 
     mean: Array
@@ -29,6 +30,7 @@ class Box(ParameterPosterior):
     epistemic: Array
     device: str
     facts: Mapping[str, float | str] = field(default_factory=dict)
+    nominal: float = 1.0
 
     @classmethod
     def around(
@@ -39,20 +41,33 @@ class Box(ParameterPosterior):
         Modes under `threshold` of the largest eigenvalue are dropped; percentile % of the projections are cut
         from each side. One pass over the rows.
         """
+        scaled = corrections.ridge.whitener * corrections.ridge.column_scale[:, None]
+        vectors = _modes(scaled @ corrections.moment @ scaled.T, threshold)
+        axes = vectors / corrections.ridge.column_scale[:, None]
+        return cls._along(corrections, axes, scaled.T @ vectors, percentile)
+
+    @classmethod
+    def whitened(
+        cls, corrections: PointwiseCorrections, percentile: float, threshold: float = MODE_THRESHOLD
+    ) -> Box:
+        """Box along the principal directions of W⁻¹Δθ, S = W Wᵀ: lengths are those that the data resolve."""
+        vectors = _modes(corrections.moment, threshold)
+        return cls._along(corrections, corrections.ridge.whitener @ vectors, vectors, percentile)
+
+    @classmethod
+    def _along(
+        cls, corrections: PointwiseCorrections, axes: Array, whitened_axes: Array, percentile: float
+    ) -> Box:
+        """Along axes (P, m), on which Δθ = W Δw has the lengths Δw · whitened_axes."""
         ridge = corrections.ridge
-        scaled = ridge.whitener * ridge.column_scale[:, None]
-        values, vectors = np.linalg.eigh(scaled @ corrections.moment @ scaled.T)
-        vectors = vectors[:, values > threshold * values[-1]]
-        arrays = ridge.arrays
-        to_modes = arrays.put(ridge.whitener @ (scaled.T @ vectors))
+        to_modes = ridge.arrays.put(ridge.whitener @ whitened_axes)
         projected = (
-            (arrays.put(block.rows) @ to_modes) * arrays.put(step)[:, None]
+            (ridge.arrays.put(block.rows) @ to_modes) * ridge.arrays.put(step)[:, None]
             for block, step in corrections.blocks()
         )
-        low, high = _range(projected, arrays, len(corrections), percentile)
-        axes = vectors / ridge.column_scale[:, None]
+        low, high = _range(projected, ridge.arrays, len(corrections), percentile)
         facts = ridge.facts | {"modes": float(axes.shape[1])}
-        return cls(ridge.mean, axes, low, high, ridge.whitener, ridge.device, facts)
+        return cls(ridge.mean, axes, low, high, ridge.whitener, ridge.device, facts, 1.0 - 0.02 * percentile)
 
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
         """Exact bounds x·(mean + axes c) ± |x axes|·r, c the centre and r the half-widths of the box.
@@ -67,7 +82,7 @@ class Box(ParameterPosterior):
         variance = arrays.get(along**2 @ arrays.put((self.high - self.low) ** 2 / 12.0)) + shift**2
         std = np.sqrt(variance + arrays.squared_norms(x @ arrays.put(self.epistemic)))
         lower, upper = np.minimum(shift - reach, 0.0), np.maximum(shift + reach, 0.0)
-        return Prediction(mean, std, mean + lower, mean + upper, 1.0)
+        return Prediction(mean, std, mean + lower, mean + upper, self.nominal)
 
     def _support(self, arrays: Arrays, along: Device) -> tuple[Array, Array]:
         """Centre and half-width of along · δ over the box, (n,) each, for along (n, m)."""
@@ -90,6 +105,12 @@ class Box(ParameterPosterior):
         rising = direction @ self.axes > 0
         corners = np.where([~rising, rising], self.high, self.low)
         return self.mean + corners @ self.axes.T
+
+
+def _modes(moment: Array, threshold: float) -> Array:
+    """(P, m) eigenvectors of a second moment (P, P), but for those under threshold of the largest eigenvalue."""
+    values, vectors = np.linalg.eigh(moment)
+    return vectors[:, values > threshold * values[-1]]
 
 
 def _range(blocks: Iterator[Device], arrays: Arrays, n: int, percentile: float) -> tuple[Array, Array]:

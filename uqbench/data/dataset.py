@@ -127,11 +127,12 @@ def _from_card(path: Path) -> Dataset:
         raw = kept
     labels = []
     for frame in raw:
-        key = card.cluster_by.get(frame.config_type, card.cluster_by.get("*"))
+        named = frame.config_type if frame.config_type in card.cluster_by else "*"
+        key = card.cluster_by.get(named)
         value = None
         if key is not None:
             value = frame.config_type if key == card.keys.config_type else frame.info.get(key)
-        labels.append(None if value is None else (frame.config_type, str(value)))
+        labels.append(None if value is None else (named, str(value)))
     return _dataset(card.name, raw, card, labels, (), warnings)
 
 

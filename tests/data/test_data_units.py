@@ -43,6 +43,7 @@ def test_right_units_pass(thermal):
         (1 / HARTREE, BOHR / HARTREE, "energies in Ha with forces in Ha/bohr"),
         (0.25, 1.0, "energies per atom instead of total"),
         (1.0, -1.0, "wrong sign"),
+        (0.0, 1.0, "do not belong together"),
     ],
 )
 def test_wrong_units_are_named(thermal, energy, forces, says):

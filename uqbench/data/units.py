@@ -131,5 +131,5 @@ def _guess(slope: float, frames: Sequence[RawFrame]) -> str:
         return "do forces have the wrong sign (gradients)?"
     atoms = float(np.median([len(frame.atoms) for frame in frames]))
     suspects = {**SLOPES, "energies per atom instead of total": 1 / atoms}
-    likely = [name for name, value in suspects.items() if abs(np.log(slope / value)) < 0.3]
+    likely = [name for name, value in suspects.items() if slope and abs(np.log(slope / value)) < 0.3]
     return f"are these {' or '.join(likely)}?" if likely else "energies and forces do not belong together."

@@ -12,27 +12,12 @@ without a noise of each member's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.random import Generator
 
-from uqbench.api import (
-    Array,
-    NetworkMethod,
-    NetworkProblem,
-    Posterior,
-    Prediction,
-    Predictions,
-    TrainedNetwork,
-)
+from uqbench.api import Ensemble, NetworkMethod, NetworkProblem, train_members
 from uqbench.errors import UqbenchError
-
-if TYPE_CHECKING:
-    from ase import Atoms
-    from ase.calculators.calculator import Calculator
 
 
 @dataclass(frozen=True)
@@ -48,53 +33,10 @@ class DeepEnsemble(NetworkMethod):
         if self.members < 2:
             raise UqbenchError(f"deep_ensemble: members is {self.members}; a spread needs at least 2.")
 
-    def fit(self, problem: NetworkProblem, rng: Generator) -> NetworkEnsemble:
+    def fit(self, problem: NetworkProblem, rng: Generator) -> Ensemble:
         """Train the members; rng is not used. Raises UqbenchError if fewer than two come of it.
 
         A member that fails is left out, and the facts say why.
         """
-        networks: list[TrainedNetwork] = []
-        facts: dict[str, float | str] = {}
-        for member in range(self.members):
-            try:
-                networks.append(problem.train(member))
-            except (UqbenchError, RuntimeError) as error:  # torch raises the latter
-                facts[f"member_{member}_failed"] = str(error)
-                continue
-            if networks[-1].stopped:
-                facts[f"member_{member}_stopped"] = networks[-1].stopped
-        if len(networks) < 2:
-            raise UqbenchError(
-                f"deep_ensemble: {self.members - len(networks)} of {self.members} members failed to train, and a "
-                f"spread needs 2: {next(iter(facts.values()))}"
-            )
-        facts = {"members_trained": float(len(networks)), **facts}
-        return NetworkEnsemble(tuple(networks), problem.device, facts)
-
-
-@dataclass(frozen=True)
-class NetworkEnsemble(Posterior):
-    """Several networks (M >= 2) as one posterior; samples are the members' own predictions."""
-
-    networks: tuple[TrainedNetwork, ...]
-    device: str
-    facts: Mapping[str, float | str]
-
-    def predict(self, structures: Sequence[Atoms]) -> Predictions:
-        """Mean and spread (ddof = 1) of the members; see Posterior.predict."""
-        found = [network.predict(structures, self.device) for network in self.networks]
-        sizes = [len(atoms) for atoms in structures]
-        return Predictions(
-            _spread([[np.array([p.energy / n]) for p, n in zip(one, sizes, strict=True)] for one in found]),
-            _spread([[p.forces.ravel() for p in one] for one in found]),
-            _spread([[p.stress for p in one if p.stress is not None] for one in found]),
-        )
-
-    def members(self) -> Sequence[Calculator]:
-        """The networks as potentials."""
-        return [network.calculator(self.device) for network in self.networks]
-
-
-def _spread(members: Sequence[Sequence[Array]]) -> Prediction:
-    samples = np.array([np.concatenate([np.empty(0), *parts]) for parts in members])
-    return Prediction(samples.mean(axis=0), samples.std(axis=0, ddof=1), samples=samples)
+        networks, facts = train_members("deep_ensemble", self.members, problem.train)
+        return Ensemble(networks, problem.device, facts)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from uqbench.cli import _parser, main
+from uqbench.suite.record import read_records
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -24,6 +25,17 @@ def test_commands_are_understood(command):
 def test_what_a_page_links_to_is_there(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         assert target.startswith("http") or (DOCS / target).exists(), target
+
+
+def test_the_committee_example_is_scored(tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "external.md").read_text(), re.S)
+    (command,) = (c for c in COMMANDS if "committee.py" in c)
+    (tmp_path / "committee.py").write_text(code)
+    monkeypatch.setenv("UQBENCH_CACHE", str(tmp_path / "cache"))
+    words = [str(tmp_path / w) if w.startswith("committee.py") else w for w in shlex.split(command)]
+    assert main([*words, "--device", "cpu", "--out", str(tmp_path / "out")]) == 0
+    records = read_records(tmp_path / "out" / "records")
+    assert [r.status for r in records] == ["ok"] * 3
 
 
 def test_the_property_example_passes_the_check(tmp_path, capsys):

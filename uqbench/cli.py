@@ -1,4 +1,5 @@
-"""The command line: python -m uqbench run | list | report | pack | score | data | study | check | new."""
+"""The command line: python -m uqbench run | list | report | compare | check-records | pack | score | data |
+study | check | new."""
 
 from __future__ import annotations
 
@@ -57,6 +58,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--test", type=Path, metavar="FILE", help="test set to a file of your own")
     _add_keys(run)
     run.add_argument("--backbone", nargs="+", action="extend", metavar="NAME[:field=value,...]")
+    run.add_argument(
+        "--calculators",
+        nargs="+",
+        action="extend",
+        metavar="MODULE:FUNCTION|FILE",
+        help="potentials of your own as a committee: a function that returns ASE calculators, or model files of mace",
+    )
+    run.add_argument(
+        "--trust",
+        action="store_true",
+        help="read the pickled model files named here, which runs what is in them",
+    )
     run.add_argument("--method", nargs="+", action="extend", metavar="NAME[:field=value,...]")
     run.add_argument("--task", nargs="+", action="extend", metavar="NAME")
     run.add_argument("--seed", nargs="+", action="extend", type=int, metavar="N")
@@ -90,7 +103,35 @@ def _parser() -> argparse.ArgumentParser:
         "records", type=Path, nargs="?", default=RESULTS / "records", help="folder of records"
     )
     report.add_argument("--out", type=Path, help="folder of leaderboard.md (default: beside the records)")
+    report.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write one page to sort, filter and look into, that needs no network; with --out: leaderboard.md too",
+    )
     report.set_defaults(command=_report)
+
+    compare = commands.add_parser(
+        "compare",
+        help="what got worse, wider or slower; exit code 1 for a regression, 2 if that cannot be told",
+    )
+    for side in ("base", "new"):
+        compare.add_argument(
+            side, help="folder of records, JSON of pytest-benchmark, or either in git (REVISION:PATH)"
+        )
+    compare.add_argument("--json", type=Path, metavar="FILE", help="write all that was found there")
+    compare.add_argument(
+        "--update-baseline",
+        action="store_true",
+        help="put the new results in place of BASE, whatever was found",
+    )
+    compare.set_defaults(command=_compare)
+
+    records = commands.add_parser(
+        "check-records", help="records as submitted: schema, hash of the data, scores from raw predictions"
+    )
+    records.add_argument("records", type=Path, help="folder of records")
+    records.set_defaults(command=_check_records)
 
     pack = commands.add_parser("pack", help="records without raw predictions, many, into one file to commit")
     pack.add_argument("records", type=Path, nargs="+", help="folders of records")
@@ -115,6 +156,22 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("action", choices=("list", "fetch", "check", "path"))
     data.add_argument("names", nargs="*", metavar="NAME")
     data.set_defaults(command=_data)
+
+    convert = commands.add_parser(
+        "convert", help="a selection of a publisher's HDF5 file as a dataset: a card and a pool"
+    )
+    convert.add_argument("layout", choices=("ani1x", "transition1x"))
+    convert.add_argument("file", type=Path)
+    convert.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new folder")
+    convert.add_argument(
+        "--per-group", type=int, default=100, metavar="N", help="of a composition or reaction (default: 100)"
+    )
+    convert.add_argument("--max-atoms", type=int, metavar="N", help="largest molecules")
+    convert.add_argument("--element", nargs="+", default=[], metavar="X", help="no others (default: all)")
+    convert.add_argument(
+        "--split", choices=("data", "train", "val", "test"), help="of transition1x (default: data)"
+    )
+    convert.set_defaults(command=_convert)
 
     study = commands.add_parser(
         "study",
@@ -148,7 +205,7 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -163,6 +220,7 @@ def _run(options: argparse.Namespace) -> int:
     from uqbench.suite import datasets
     from uqbench.suite.config import Suite, dump_suite, find_suite, load_suite, override
     from uqbench.suite.execute import Settings
+    from uqbench.suite.plan import require_trust
     from uqbench.suite.record import make_folder
     from uqbench.suite.run import default_cache, estimate_seconds, plan_suite, run_plan
 
@@ -179,6 +237,9 @@ def _run(options: argparse.Namespace) -> int:
         "timeout": options.timeout,
     }
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items() if v is not None}
+    if options.calculators:
+        committee = {"calculators": {"source": options.calculators}}
+        given["backbones"] = (*given.get("backbones", ()), committee)
     suite = override(suite, given)
     console = _console()
 
@@ -188,7 +249,9 @@ def _run(options: argparse.Namespace) -> int:
         console.print(describe(dataset), markup=False, soft_wrap=True)
         return dataset
 
-    plan = plan_suite(suite, registry)
+    plan = plan_suite(suite, registry, lambda text: console.print(text, markup=False))
+    for backbone in dict.fromkeys(fit.backbone for fit in plan):
+        require_trust(backbone.build(registry, "backbones"), options.trust)
     if options.dry_run:
         for fit in plan:
             console.print(f"{fit.label}: {', '.join(fit.tasks)}", markup=False, soft_wrap=True)
@@ -204,6 +267,7 @@ def _run(options: argparse.Namespace) -> int:
         suite.timeout,
         os.cpu_count() or 1,
         options.fresh,
+        options.trust,
     )
     make_folder(settings.records)
     records, unusable = run_plan(plan, settings, registry, load, console)
@@ -231,11 +295,27 @@ def _keys(options: argparse.Namespace):
 
 
 def _report(options: argparse.Namespace) -> int:
-    from uqbench.report.leaderboard import write_report
+    if options.html:
+        from uqbench.report.html.page import write_html
 
-    path = write_report(options.records, options.out or options.records.parent)
-    print(f"wrote {path}")
+        print(f"wrote {write_html(options.records, options.html)}")
+    if options.out or not options.html:
+        from uqbench.report.leaderboard import write_report
+
+        print(f"wrote {write_report(options.records, options.out or options.records.parent)}")
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from uqbench.compare.command import run_compare
+
+    return run_compare(options.base, options.new, options.json, options.update_baseline, print)
+
+
+def _check_records(options: argparse.Namespace) -> int:
+    from uqbench.compare.submission import check_records
+
+    return 1 if check_records(options.records, print) else 0
 
 
 def _pack(options: argparse.Namespace) -> int:
@@ -279,6 +359,16 @@ def _data(options: argparse.Namespace) -> int:
     if options.action == "check":
         return 1 if command.check_datasets(options.names, print) else 0
     (command.fetch_datasets if options.action == "fetch" else command.print_paths)(options.names, print)
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from uqbench.data.convert import convert
+    from uqbench.data.hdf5 import Selection
+
+    selection = Selection(options.per_group, options.max_atoms, tuple(options.element), options.split)
+    card = convert(options.file, options.layout, selection, options.out)
+    _console().print(f"{card}: run it with --dataset {card}", markup=False, soft_wrap=True)
     return 0
 
 

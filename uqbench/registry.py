@@ -89,7 +89,7 @@ def discover(plugins: Iterable[Path] = ()) -> Registry:
         else:
             raise UqbenchError(
                 f"{path} defines no method, task or backbone; subclass one of uqbench.api's LinearMethod, "
-                "NetworkMethod, FrameTask, PropertyTask, LinearBackbone, NetworkBackbone in it."
+                "NetworkMethod, CommitteeMethod, FrameTask, PropertyTask, LinearBackbone, NetworkBackbone in it."
             )
     return Registry(found["methods"], found["tasks"], found["backbones"], broken)  # pyright: ignore[reportArgumentType]
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, get_origin
 
 from uqbench.errors import UqbenchError
 from uqbench.registry import Group, Registry, unknown
+
+JOINED = "+"
+"""Between the entries of a field that holds several."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,13 @@ class Spec:
     parameters: tuple[tuple[str, Any], ...] = ()
 
     def __str__(self) -> str:
+        return self.text({})
+
+    def text(self, names: Mapping[str, str]) -> str:
+        """NAME:field=value,..., values that are in names written as these have them."""
         if not self.parameters:
             return self.name
-        return f"{self.name}:{','.join(f'{k}={_text(v)}' for k, v in self.parameters)}"
+        return f"{self.name}:{','.join(f'{k}={_text(v, names)}' for k, v in self.parameters)}"
 
     def __hash__(self) -> int:
         return hash(str(self))
@@ -67,8 +75,9 @@ def make_spec(name: str, given: Mapping[str, Any], registry: Registry, group: Gr
     for key, (hint, default) in hints.items():
         if key not in given:
             continue
+        several = isinstance(given[key], str) and get_origin(hint) is tuple
         try:
-            value = TypeAdapter(hint).validate_python(given[key])
+            value = TypeAdapter(hint).validate_python(given[key].split(JOINED) if several else given[key])
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise UqbenchError(f"{name}: {key}={given[key]!r} is not allowed: {reason}.") from None
@@ -99,7 +108,9 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return field.default
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, names: Mapping[str, str] = MappingProxyType({})) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value)
+    if isinstance(value, tuple):
+        return JOINED.join(_text(one, names) for one in value)
+    return names.get(str(value), str(value))

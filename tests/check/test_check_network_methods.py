@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from uqbench.api import NetworkMethod, Posterior
+from uqbench.api import Ensemble, NetworkMethod, Posterior
 from uqbench.check.method import check_method
 from uqbench.check.toy_data import ELEMENTS, toy_frames, unseen_structures
 from uqbench.check.toy_network import toy_network_problem, toy_training
 from uqbench.errors import UqbenchError
 from uqbench.linear.references import fit_references
 from uqbench.registry import Registry
-from uqbench_methods.deep_ensemble import DeepEnsemble, NetworkEnsemble
+from uqbench_methods.deep_ensemble import DeepEnsemble
 
 
 def sound(problem, count=3):
-    return NetworkEnsemble(tuple(problem.train(m) for m in range(count)), problem.device, {})
+    return Ensemble(tuple(problem.train(m) for m in range(count)), problem.device, {})
 
 
 def with_fit(fit):
@@ -39,7 +39,7 @@ def passes_over(self, problem, rng):
             networks.append(problem.train(member))
         except UqbenchError:
             continue
-    return NetworkEnsemble(tuple(networks), problem.device, {})
+    return Ensemble(tuple(networks), problem.device, {})
 
 
 def writes(self, problem, rng):
@@ -57,7 +57,7 @@ def told(self, problem, rng):
 
 
 def shifted(self, problem, rng):
-    class Shifted(NetworkEnsemble):
+    class Shifted(Ensemble):
         def predict(self, structures):
             found = super().predict(structures)
             return replace(

@@ -1,27 +1,47 @@
 """The contracts: all that the author of a method, task or backbone needs to read."""
 
-from uqbench.api.backbone import Backbone, LinearBackbone
+from uqbench.api.backbone import Backbone, LinearBackbone, Origin
+from uqbench.api.committee import (
+    CalculatorBackbone,
+    CommitteeMember,
+    CommitteeMethod,
+    CommitteeProblem,
+    Potential,
+)
+from uqbench.api.ensemble import Ensemble, spread
 from uqbench.api.frame import KINDS, UNITS, Frame, Kind, size_of
 from uqbench.api.linear import LinearProblem, ParameterPosterior, RowBlock
 from uqbench.api.material import Lattice, Material, Reference
+from uqbench.api.members import train_members
 from uqbench.api.method import LinearMethod, Method
 from uqbench.api.network import (
+    CommitteeNetwork,
     NetworkBackbone,
     NetworkMethod,
     NetworkProblem,
+    Noise,
+    NoisyNetwork,
     Properties,
     TrainedNetwork,
 )
+from uqbench.api.noisy import NoisyPotential
 from uqbench.api.posterior import HasJointNoise, HasMembers, HasParameters, Posterior
 from uqbench.api.prediction import Array, Interval, Prediction, Predictions
 from uqbench.api.quantity import Propagator, Quantity, Resampled, Status
 from uqbench.api.task import FrameTask, NotApplicable, PropertyTask, Table, Task
+from uqbench.api.variant import NoiseHead, Readouts, Variant
 
 __all__ = [
     "KINDS",
     "UNITS",
     "Array",
     "Backbone",
+    "CalculatorBackbone",
+    "CommitteeMember",
+    "CommitteeMethod",
+    "CommitteeNetwork",
+    "CommitteeProblem",
+    "Ensemble",
     "Frame",
     "FrameTask",
     "HasJointNoise",
@@ -38,15 +58,22 @@ __all__ = [
     "NetworkBackbone",
     "NetworkMethod",
     "NetworkProblem",
+    "Noise",
+    "NoiseHead",
+    "NoisyNetwork",
+    "NoisyPotential",
     "NotApplicable",
+    "Origin",
     "ParameterPosterior",
     "Posterior",
+    "Potential",
     "Prediction",
     "Predictions",
+    "Propagator",
     "Properties",
     "PropertyTask",
-    "Propagator",
     "Quantity",
+    "Readouts",
     "Reference",
     "Resampled",
     "RowBlock",
@@ -54,5 +81,8 @@ __all__ = [
     "Table",
     "Task",
     "TrainedNetwork",
+    "Variant",
     "size_of",
+    "spread",
+    "train_members",
 ]

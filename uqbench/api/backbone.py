@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from uqbench.api.prediction import Array
@@ -11,6 +12,20 @@ from uqbench.api.prediction import Array
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a backbone is made from beside its own sources: a user's file or module, whose content decides results.
+
+    given: as it stands in the parameters. known_as: what records call it. sha256: of its content, empty where there
+    is none to read. pickled: reading it runs code that is in it, so it is read with --trust only.
+    """
+
+    given: str
+    known_as: str
+    sha256: str
+    pickled: bool
 
 
 class Backbone(ABC):
@@ -22,6 +37,10 @@ class Backbone(ABC):
 
     distributions: ClassVar[tuple[str, ...]] = ()
     by_default: ClassVar[bool] = True
+
+    def origins(self) -> tuple[Origin, ...]:
+        """The files and modules of the user's that it is made from. Raises UqbenchError for one that is not there."""
+        return ()
 
 
 class LinearBackbone(Backbone):

@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from uqbench.api import FrameTask, LinearMethod, NetworkMethod
-from uqbench.check import fitting, network_method, parameters, potential
+from uqbench.api import CommitteeMethod, FrameTask, LinearMethod, NetworkMethod
+from uqbench.check import committee_method, fitting, network_method, parameters, potential
+from uqbench.check.committee_method import CommitteeTrial
 from uqbench.check.finding import Broken, Finding, examine
 from uqbench.check.network_method import NetworkTrial
 from uqbench.check.task import check_tables
@@ -15,6 +16,9 @@ from uqbench.check.toy_data import toy_frames
 from uqbench.check.trial import Trial
 from uqbench.registry import Registry, source_file
 from uqbench.spec import describe_fields, make_spec, parse_spec
+
+AnyMethod = LinearMethod | NetworkMethod | CommitteeMethod
+AnyTrial = Trial | NetworkTrial | CommitteeTrial
 
 CHECKS: dict[str, Callable[[Trial], str | None]] = {
     "mean coefficients": parameters.check_mean,
@@ -38,21 +42,25 @@ CHECKS: dict[str, Callable[[Trial], str | None]] = {
 def check_method(text: str, registry: Registry) -> list[Finding]:
     """Fit NAME or NAME:field=value to toy structures, check all that the contract promises, evaluate all tasks.
 
-    A method for networks meets toy networks, which need no torch and take no time.
+    A method for networks meets toy networks, which need no torch and take no time; one for committees such toys as
+    finished calculators.
     Property tasks see a method through its draws and bounds of coefficients only, which are checked.
 
     Raises UqbenchError only for a name that is not there; whatever the plugin raises is a finding.
     """
     name = text.partition(":")[0]
     sources = [source_file(registry.find("methods", name))]
-    built: list[LinearMethod | NetworkMethod] = []
-    trials: list[Trial | NetworkTrial] = []
+    built: list[AnyMethod] = []
+    trials: list[AnyTrial] = []
     findings = [examine("parameters", sources, _build, text, registry, built)]
     if built:
         findings.append(examine("fit", sources, _fit, built[0], trials))
     for trial in trials:
         if isinstance(trial, NetworkTrial):
             checks = network_method.CHECKS.items()
+            findings += [examine(what, sources, check, trial) for what, check in checks]
+        elif isinstance(trial, CommitteeTrial):
+            checks = committee_method.CHECKS.items()
             findings += [examine(what, sources, check, trial) for what, check in checks]
         else:
             findings += [examine(what, sources, check, trial) for what, check in CHECKS.items()]
@@ -70,7 +78,7 @@ def method_specs(name: str, registry: Registry) -> list[str]:
     return list(dict.fromkeys([name, *(str(make_spec(name, v, registry, "methods")) for v in variants)]))
 
 
-def _build(text: str, registry: Registry, built: list[LinearMethod | NetworkMethod]) -> None:
+def _build(text: str, registry: Registry, built: list[AnyMethod]) -> None:
     """A frozen dataclass whose fields have defaults, and whose variants are allowed."""
     name = text.partition(":")[0]
     cls: Any = registry.find("methods", name)
@@ -84,14 +92,21 @@ def _build(text: str, registry: Registry, built: list[LinearMethod | NetworkMeth
         raise Broken(f"{cls.__name__}.{demanding[0]} has no default; a run with no parameters needs one.")
     method_specs(name, registry)
     method = parse_spec(text, registry, "methods").build(registry, "methods")
-    if not isinstance(method, LinearMethod | NetworkMethod):
-        raise Broken(f"{cls.__name__} is neither a LinearMethod nor a NetworkMethod; subclass one of them.")
+    if not isinstance(method, AnyMethod):
+        raise Broken(
+            f"{cls.__name__} is no LinearMethod, NetworkMethod or CommitteeMethod; subclass one of them."
+        )
     built.append(method)
 
 
-def _fit(method: LinearMethod | NetworkMethod, trials: list[Trial | NetworkTrial]) -> None:
-    trials.append(NetworkTrial.of(method) if isinstance(method, NetworkMethod) else Trial.of(method))
+def _fit(method: AnyMethod, trials: list[AnyTrial]) -> None:
+    if isinstance(method, NetworkMethod):
+        trials.append(NetworkTrial.of(method))
+    elif isinstance(method, CommitteeMethod):
+        trials.append(CommitteeTrial.of(method))
+    else:
+        trials.append(Trial.of(method))
 
 
-def _carry(task: type[FrameTask], trial: Trial | NetworkTrial) -> None:
+def _carry(task: type[FrameTask], trial: AnyTrial) -> None:
     check_tables(task(), trial.potential, toy_frames())

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import default_rng
 
-from uqbench.api import Frame, HasMembers, NetworkMethod, NetworkProblem, Posterior, TrainedNetwork
+from uqbench.api import Frame, HasJointNoise, NetworkMethod, NetworkProblem, Posterior, TrainedNetwork
 from uqbench.check import potential
 from uqbench.check.finding import Broken, Skipped
 from uqbench.check.fitting import require_global_state_kept
-from uqbench.check.parameters import require_facts
 from uqbench.check.toy_data import energies_only, toy_frames, unseen_structures
 from uqbench.check.toy_network import ToyTrained, toy_network_problem
 from uqbench.check.trial import require_equal
@@ -40,11 +39,6 @@ def fit(method: NetworkMethod, problem: NetworkProblem) -> Posterior:
     if not isinstance(posterior, Posterior):
         raise Broken(f"fit returns a {type(posterior).__name__}; return a Posterior (subclass it).")
     return posterior
-
-
-def check_facts(trial: NetworkTrial) -> None:
-    """Facts are numbers or text by name."""
-    require_facts(getattr(trial.potential, "facts", None))
 
 
 def check_inputs(trial: NetworkTrial) -> None:
@@ -107,28 +101,42 @@ def check_failing_network(trial: NetworkTrial) -> str | None:
     return None
 
 
-def check_members(trial: NetworkTrial) -> None:
-    """Members are calculators, two at least, with finite energies."""
-    if not isinstance(trial.potential, HasMembers):
-        raise Skipped("the posterior has no members.")
-    members = trial.potential.members()
-    if len(members) < 2:
-        raise Broken(f"members() gives {len(members)} calculators; a spread needs two at least.")
-    for number, calculator in enumerate(members):
-        atoms = unseen_structures()[0].copy()
-        atoms.calc = calculator
-        if not np.isfinite(atoms.get_potential_energy()):
-            raise Broken(f"member {number} has an energy that is not finite.")
+def check_joint_noise(trial: NetworkTrial) -> None:
+    """A joint covariance is one, and its diagonal is the variance of the predictions."""
+    posterior = trial.potential
+    if not isinstance(posterior, HasJointNoise):
+        raise Skipped("the posterior has no joint noise.")
+    for atoms in unseen_structures():
+        size = 1 + 3 * len(atoms)
+        found = np.asarray(posterior.joint_covariance(atoms))
+        if found.shape != (size, size):
+            raise Broken(
+                f"joint_covariance of {len(atoms)} atoms has shape {found.shape}, not {(size, size)}."
+            )
+        largest = float(np.abs(found).max())
+        if np.abs(found - found.T).max() > 1e-9 * largest or np.linalg.eigvalsh(found)[0] < -1e-9 * largest:
+            raise Broken("joint_covariance is not symmetric and positive semi-definite.")
+        prediction = posterior.predict([atoms])
+        stated = [
+            kind.std for kind in (prediction.energy, prediction.forces) if kind and kind.std is not None
+        ]
+        if len(stated) == 2:
+            own = np.concatenate([stated[0] * len(atoms), stated[1]])
+            if np.abs(own**2 - np.diag(found)).max() > 1e-9 * largest:
+                raise Broken(
+                    "the diagonal of joint_covariance is not the variance of total energy and forces in predict."
+                )
 
 
 CHECKS: dict[str, Callable[[NetworkTrial], str | None]] = {
-    "facts": check_facts,
+    "facts": potential.check_facts,
     "inputs left alone": check_inputs,
     "same seed, same result": check_seed,
     "global random state left alone": check_global_state,
     "energies alone": check_energies_only,
     "a network that fails": check_failing_network,
-    "members": check_members,
+    "members": potential.check_members,
+    "joint noise": check_joint_noise,
     "units": potential.check_units,
     "energy, forces and stress of one potential": potential.check_one_potential,
     "none, one or many structures": potential.check_any_number,

@@ -132,9 +132,11 @@ def reproduction(alike: Sequence[Sequence[Section]], records: Sequence[Record]) 
             versions.setdefault(package, set()).add(version)
     software = ", ".join(f"{escape(p)} {escape(' or '.join(sorted(v)))}" for p, v in sorted(versions.items()))
     created = sorted(r.created for r in records)
+    models = "@" in commands
+    own = " So does a model, with the beginning of its hash; give its path, and --trust." if models else ""
     return (
         f"Records made from {escape(created[0])} to {escape(created[-1])} with {software}. A dataset given by its "
-        "file goes by the file's name here; give its path.\n\n"
+        f"file goes by the file's name here; give its path.{own}\n\n"
         f"```\n{commands}\n```\n\n"
         f"Random: the split and every fit, from the seed ({seeds}) and the number of the fold; score intervals "
         f"({RESAMPLES:,} resamples) and comparisons, both from seed {BOOTSTRAP_SEED}. "

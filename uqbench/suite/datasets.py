@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from uqbench.data.dataset import Dataset, load_dataset
@@ -28,8 +29,11 @@ def expanded(name: str) -> tuple[str, ...]:
     return tuple(f"analytic_{number:03d}" for number in range(first, last + 1))
 
 
-def card_or_name(name: str, cache: Path) -> str:
-    """The path of a material's card, made in the cache if it is not there yet; any other name as it is."""
+def card_or_name(name: str, cache: Path, say: Callable[[str], None] | None = None) -> str:
+    """The path of a material's card, made in the cache if it is not there yet; any other name as it is.
+
+    say: told what is being made, which takes seconds.
+    """
     found = MATERIAL.fullmatch(name)
     if found is None:
         return name
@@ -37,7 +41,10 @@ def card_or_name(name: str, cache: Path) -> str:
 
     sources = sorted(Path(generate.__file__).parent.glob("*.py"))
     version = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
-    return str(generate.write_material(int(found[1]), cache / f"analytic-{version}" / name))
+    folder = cache / f"analytic-{version}" / name
+    if say is not None and not folder.exists():
+        say(f"making the configurations and exact properties of {name}")
+    return str(generate.write_material(int(found[1]), folder))
 
 
 def load(name: str, cache: Path, test_path: Path | None = None, keys: Keys | None = None) -> Dataset:

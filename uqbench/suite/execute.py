@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from uqbench.api import Backbone, Kind, LinearBackbone, LinearMethod
+from uqbench.api import Backbone, Kind, LinearBackbone, LinearMethod, Origin
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import Split, make_split
 from uqbench.errors import UqbenchError
@@ -17,7 +17,7 @@ from uqbench.suite.fit import prepare, run_job
 from uqbench.suite.isolated import run_isolated
 from uqbench.suite.job import Job, write_failure
 from uqbench.suite.networks import NOTE
-from uqbench.suite.plan import Fit, content_key, source_hash
+from uqbench.suite.plan import Fit, content_key, mismatch, source_hash
 from uqbench.suite.record import Record, read_raw, read_record
 
 
@@ -42,7 +42,7 @@ class Display(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """Where and how a plan is run. timeout: seconds a fit. workers: processes for design rows."""
+    """Where and how a plan is run. timeout: seconds a fit. workers: processes for design rows. trust: see Job."""
 
     out: Path
     cache: Path
@@ -52,6 +52,7 @@ class Settings:
     timeout: float
     workers: int
     fresh: bool
+    trust: bool = False
 
     @property
     def records(self) -> Path:
@@ -94,8 +95,13 @@ def execute(
         if fit.dataset in unusable:
             display.finish(fit.label, unusable[fit.dataset], time.perf_counter() - began)
             continue
-        named = replace(fit, known_as=datasets[fit.dataset].known_as)
-        job = _job(named, datasets[fit.dataset], splits[part], settings, registry)
+        origins = fit.backbone.build(registry, "backbones").origins()
+        named = replace(
+            fit,
+            known_as=datasets[fit.dataset].known_as,
+            backbone_known_as=fit.backbone.text({o.given: o.known_as for o in origins}),
+        )
+        job = _job(named, datasets[fit.dataset], splits[part], settings, registry, origins)
         found = None if settings.fresh else _stored(job)
         outcome = "stored"
         if found is None:
@@ -114,14 +120,21 @@ def execute(
     return records, unusable
 
 
-def _job(fit: Fit, dataset: Dataset, split: Split, settings: Settings, registry: Registry) -> Job:
+def _job(
+    fit: Fit,
+    dataset: Dataset,
+    split: Split,
+    settings: Settings,
+    registry: Registry,
+    origins: Sequence[Origin],
+) -> Job:
     shared = [registry.methods[fit.method.name], registry.backbones[fit.backbone.name]]
     keys = {
         task: content_key(
             fit.cell(task),
             dataset.data_hash,
             split.hash,
-            source_hash([*shared, registry.tasks[task]]),
+            source_hash([*shared, registry.tasks[task]], origins),
             {str(k): v for k, v in settings.scales.items()},
             dataset.card.energy_references or {} if dataset.card else {},
         )
@@ -136,6 +149,7 @@ def _job(fit: Fit, dataset: Dataset, split: Split, settings: Settings, registry:
         settings.plugins,
         settings.cache,
         settings.records,
+        settings.trust,
     )
 
 
@@ -160,7 +174,8 @@ def _stored(job: Job) -> list[Record] | None:
 
 def _shared(fit: Fit, registry: Registry) -> tuple[object, ...]:
     """What names the rows or networks that a fit shares with others; empty if it shares none of them."""
-    if not issubclass(registry.methods[fit.method.name], LinearMethod):
+    linear = issubclass(registry.methods[fit.method.name], LinearMethod)
+    if not linear or mismatch(fit.method, fit.backbone, registry):
         return ()
     if issubclass(registry.backbones[fit.backbone.name], LinearBackbone):
         return (fit.dataset, fit.backbone)

@@ -214,7 +214,11 @@ class _Run:
             self.fitter.arrays.synchronise,
         )
         ratios = np.divide(times["predict"].seconds, times["bare"].seconds)
-        cost: dict[str, Any] = {"n_structures": len(structures), "n_atoms": n_atoms}
+        cost: dict[str, Any] = {
+            "n_structures": len(structures),
+            "n_atoms": n_atoms,
+            "repeats": len(times["bare"].seconds),
+        }
         for name, repeats in times.items():
             cost[f"{name}_us_per_atom"] = 1e6 * repeats.median / n_atoms
             cost[f"{name}_us_per_atom_quartiles"] = [1e6 * q / n_atoms for q in repeats.quartiles]

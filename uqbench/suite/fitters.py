@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqbench.api import (
+    CalculatorBackbone,
     Frame,
     LinearBackbone,
     LinearMethod,
@@ -21,6 +22,7 @@ from uqbench.api import (
     ParameterPosterior,
     Posterior,
     TrainedNetwork,
+    Variant,
 )
 from uqbench.api.network import Say
 from uqbench.backbones.store import StoredRows, stored_rows
@@ -36,7 +38,7 @@ from uqbench.linear.references import fit_references
 from uqbench.registry import Registry
 from uqbench.suite.job import Job
 from uqbench.suite.networks import NetworkStore, StoredNetwork, Training, member_seed
-from uqbench.suite.plan import mismatch
+from uqbench.suite.plan import mismatch, require_trust
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -155,19 +157,28 @@ class NetworkFitter(Fitter):
     def fit(self, number: int, fold: Fold, name: str) -> Fitted:
         """See Fitter."""
         frames, references = self.training(fold)
-        used: dict[int, StoredNetwork] = {}
+        used: dict[tuple[int, Variant | None], StoredNetwork] = {}
         inside = Elapsed()
 
-        def train(member: int) -> TrainedNetwork:
-            if member not in used:
+        def train(member: int, variant: Variant | None = None) -> TrainedNetwork:
+            if (member, variant) not in used:
+                self._require(variant)
+                start = train(member) if variant is not None and variant.from_plain else None
+                kind = "" if variant is None else f" ({type(variant).__name__})"
                 seed = member_seed(self.job.fit.seed, member)
                 with stopwatch(self.arrays.synchronise) as spent:
                     found = self.store.network(
-                        frames, self.elements, references, seed, f"network {member} of {name}"
+                        frames,
+                        self.elements,
+                        references,
+                        seed,
+                        f"network {member}{kind} of {name}",
+                        variant,
+                        start,
                     )
                 inside.wall, inside.cpu = inside.wall + spent.wall, inside.cpu + spent.cpu
-                used[member] = found
-            return used[member].network
+                used[member, variant] = found
+            return used[member, variant].network
 
         problem = NetworkProblem(frames, self.elements, references, self.store.device, train)
         rng = np.random.default_rng([self.job.fit.seed, number])
@@ -178,9 +189,11 @@ class NetworkFitter(Fitter):
             raise UqbenchError(f"{method}.fit returned {type(posterior).__name__}, not a Posterior.")
         if not used:
             raise UqbenchError(f"{method}.fit had no network trained; call problem.train(member).")
-        first = used[min(used)]
+        # Plain ones before others: the first of them is the network that all methods share, if it was needed at all.
+        first, *others = sorted(used, key=lambda asked: (asked[1] is not None, asked[0]))
+        shared = used[first] if first[1] is None else None
         # What training took when it was done, in place of what it or reading the file took now.
-        own = [stored.training for member, stored in used.items() if member != min(used)]
+        own = [used[asked].training for asked in ([first, *others] if shared is None else others)]
         seconds = {
             "wall_s": elapsed.wall - inside.wall + sum(t.wall_s for t in own),
             "cpu_s": elapsed.cpu - inside.cpu + sum(t.cpu_s for t in own),
@@ -190,12 +203,21 @@ class NetworkFitter(Fitter):
         return Fitted(
             posterior,
             posterior,
-            lambda: first.network.calculator(self.store.device),
+            lambda: used[first].network.calculator(self.store.device),
             references,
-            dict(posterior.facts) | _facts(first),
-            seconds | _shared(first),
-            trainings=(first.training, *own),
+            dict(posterior.facts) | _facts(used[first]),
+            seconds | _shared(shared),
+            trainings=(*([shared.training] if shared else []), *own),
         )
+
+    def _require(self, variant: Variant | None) -> None:
+        known = self.store.backbone.variants
+        if variant is not None and not isinstance(variant, known):
+            raise NotApplicable(
+                f"{self.job.fit.method.name} needs networks with {type(variant).__name__}, which "
+                f"{self.job.fit.backbone.name} cannot train (it knows "
+                f"{', '.join(kind.__name__ for kind in known) or 'plain ones only'})."
+            )
 
 
 def make_fitter(job: Job, registry: Registry, say: Say) -> Fitter:
@@ -204,6 +226,11 @@ def make_fitter(job: Job, registry: Registry, say: Say) -> Fitter:
     method = job.fit.method.build(registry, "methods")
     if reason := mismatch(job.fit.method, job.fit.backbone, registry):
         raise NotApplicable(reason)
+    require_trust(backbone, job.trust)
+    if isinstance(backbone, CalculatorBackbone):
+        from uqbench.suite.committee import CommitteeFitter  # which takes Fitter from here
+
+        return CommitteeFitter(job, say, backbone, method)
     if isinstance(backbone, LinearBackbone):
         return RowFitter(job, say, backbone, method)
     if isinstance(method, LinearMethod):
@@ -255,8 +282,10 @@ def _us_per_atom(rows: StoredRows, frames: Sequence[Frame]) -> float:
     return 1e6 * rows.seconds / sum(len(f.atoms) for f in frames)
 
 
-def _shared(stored: StoredNetwork) -> dict[str, float]:
-    """What the network that all methods share took."""
+def _shared(stored: StoredNetwork | None) -> dict[str, float]:
+    """What the network that all methods share took; nothing where it was not needed."""
+    if stored is None:
+        return {"network_wall_s": 0.0, "network_cpu_s": 0.0}
     return {"network_wall_s": stored.training.wall_s, "network_cpu_s": stored.training.cpu_s}
 
 

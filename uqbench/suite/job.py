@@ -14,12 +14,15 @@ from uqbench.data.dataset import Dataset
 from uqbench.data.split import Split
 from uqbench.errors import UqbenchError
 from uqbench.suite.plan import Fit
-from uqbench.suite.record import CellPart, DataPart, FailurePart, Record, write_record
+from uqbench.suite.record import SCHEMA_VERSION, CellPart, DataPart, FailurePart, Record, write_record
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a process needs to carry out a fit; keys: content_key of each task's cell."""
+    """All that a process needs to carry out a fit.
+
+    keys: content_key of each task's cell. trust: pickled files that the backbone names may be read.
+    """
 
     fit: Fit
     dataset: Dataset
@@ -29,6 +32,7 @@ class Job:
     plugins: tuple[Path, ...]
     cache: Path
     records: Path
+    trust: bool = False
 
     @property
     def networks(self) -> Path:
@@ -41,6 +45,7 @@ def blank_record(job: Job, task: str, status: str, **fields: Any) -> Record:
     dataset, split = job.dataset, job.split
     machine = describe_machine()
     return Record(
+        schema_version=SCHEMA_VERSION,
         cell_id=job.fit.cell(task).cell_id,
         content_key=job.keys[task],
         status=status,  # pyright: ignore[reportArgumentType]

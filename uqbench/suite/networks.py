@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
-from uqbench.api import KINDS, Frame, NetworkBackbone, TrainedNetwork
+from uqbench.api import KINDS, Frame, NetworkBackbone, TrainedNetwork, Variant
 from uqbench.api.network import Say
 from uqbench.atomic import write_atomically
 from uqbench.backbones.store import content_hash, locked
@@ -65,37 +65,37 @@ class NetworkStore:
         references: Mapping[str, float],
         seed: int,
         name: str,
+        variant: Variant | None = None,
+        start: TrainedNetwork | None = None,
     ) -> StoredNetwork:
         """The network that is trained on these frames with this seed, from disk if it is there.
 
-        name: for people. A second process that asks for the same network waits for the first. Raises UqbenchError
-        where training fails.
+        name: for people. variant: None for a plain one. start: the plain one of the same, where variant.from_plain. A
+        second process that asks for the same network waits for the first. Raises UqbenchError where training fails.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        key = network_key(self.backbone, frames, elements, references, seed, self.device)
+        key = network_key(self.backbone, frames, elements, references, seed, self.device, variant)
         with locked(self.folder / f"{key}.lock"):
             stored = self._read(key, name)
             if stored is not None:
                 return stored
-            return self._train(key, frames, elements, references, seed, name)
+            checkpoint = self.folder / f"{key}.checkpoint"
+
+            def attempt() -> TrainedNetwork:
+                given = (frames, elements, references, seed, self.device, checkpoint)
+
+                def told(text: str) -> None:
+                    self.say(f"{name}: {text}")
+
+                if variant is None:
+                    return self.backbone.train(*given, told)
+                return self.backbone.train_variant(variant, start, *given, told)
+
+            return self._train(key, attempt, checkpoint, name)
 
     def _train(
-        self,
-        key: str,
-        frames: Sequence[Frame],
-        elements: tuple[str, ...],
-        references: Mapping[str, float],
-        seed: int,
-        name: str,
+        self, key: str, attempt: Callable[[], TrainedNetwork], checkpoint: Path, name: str
     ) -> StoredNetwork:
-        checkpoint = self.folder / f"{key}.checkpoint"
-
-        def attempt() -> TrainedNetwork:
-            def told(text: str) -> None:
-                self.say(f"{name}: {text}")
-
-            return self.backbone.train(frames, elements, references, seed, self.device, checkpoint, told)
-
         others = OtherLoad()
         resumed = checkpoint.exists()
         try:
@@ -125,6 +125,7 @@ class NetworkStore:
         about = {
             "sha256": checksum,
             "backbone": repr(self.backbone),
+            "network": type(network).__name__,
             "training": asdict(training),
             "stopped": network.stopped,
             "curve": [dict(row) for row in network.curve],
@@ -159,9 +160,10 @@ def network_key(
     references: Mapping[str, float],
     seed: int,
     device: str,
+    variant: Variant | None = None,
 ) -> str:
-    """Hash of all that decides a network: frames in order, elements, references, backbone, seed, kind of device,
-    sources and versions."""
+    """Hash of all that decides a network: frames in order, elements, references, backbone, variant, seed, kind of
+    device, sources and versions."""
     digest = hashlib.sha256()
     cls = type(backbone)
     settled = [
@@ -170,6 +172,7 @@ def network_key(
         sorted(references.items()),
         seed,
         device.split(":")[0],
+        variant,
     ]
     for package in ("numpy", *cls.distributions):
         try:

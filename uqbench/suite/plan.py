@@ -11,7 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import uqbench
-from uqbench.api import Backbone, LinearBackbone, LinearMethod, Method, NetworkBackbone, NetworkMethod, Task
+from uqbench.api import (
+    Backbone,
+    CalculatorBackbone,
+    CommitteeMethod,
+    LinearBackbone,
+    LinearMethod,
+    Method,
+    NetworkBackbone,
+    NetworkMethod,
+    Origin,
+    Task,
+)
+from uqbench.errors import UqbenchError
 from uqbench.registry import Group, Registry, source_files
 from uqbench.spec import Spec, make_spec, parse_spec, read_spec
 from uqbench.suite.config import Suite
@@ -67,12 +79,14 @@ class Fit:
     device: str
     known_as: str = ""
     """What records call the dataset: its name, or the file's name with a hash of what is in it."""
+    backbone_known_as: str = ""
+    """The backbone, files of the user's by their names with a hash of what is in them."""
 
     def cell(self, task: str) -> Cell:
         """The cell of one of its tasks."""
         return Cell(
             self.known_as or Path(self.dataset).name,
-            str(self.backbone),
+            self.backbone_known_as or str(self.backbone),
             str(self.method),
             task,
             self.train_size,
@@ -115,11 +129,23 @@ def make_plan(suite: Suite, registry: Registry, devices: Sequence[str], suggeste
 def mismatch(method: Spec, backbone: Spec, registry: Registry) -> str:
     """Why a method does not run on a backbone, and what to do; empty if it does."""
     asked, given = registry.methods[method.name], registry.backbones[backbone.name]
-    linear, network = (issubclass(given, kind) for kind in (LinearBackbone, NetworkBackbone))
-    if (issubclass(asked, LinearMethod) and (linear or network)) or (
-        issubclass(asked, NetworkMethod) and network
+    linear, network, finished = (
+        issubclass(given, kind) for kind in (LinearBackbone, NetworkBackbone, CalculatorBackbone)
+    )
+    if (
+        (issubclass(asked, LinearMethod) and (linear or network))
+        or (issubclass(asked, NetworkMethod) and network)
+        or (issubclass(asked, CommitteeMethod) and finished)
     ):
         return ""
+    if issubclass(asked, CommitteeMethod):
+        return (
+            f"{method.name} scores potentials that are there already, and {backbone.name} is to be fitted; name yours "
+            "with --calculators package.module:function."
+        )
+    if finished:
+        fitting = sorted(name for name, cls in registry.methods.items() if issubclass(cls, CommitteeMethod))
+        return f"{method.name} fits a potential, and {backbone.name} are finished; use --method {' or '.join(fitting)}."
     networks = sorted(name for name, cls in registry.backbones.items() if issubclass(cls, NetworkBackbone))
     fitting = " or ".join(networks) or "(none is installed)"
     return f"{method.name} is a method for networks, and {backbone.name} is none; use --backbone {fitting}."
@@ -152,6 +178,16 @@ def _specs(names: tuple[str, ...] | None, registry: Registry, group: Group) -> l
     ]
 
 
+def require_trust(backbone: Backbone, trust: bool) -> None:
+    """Raise UqbenchError if the backbone reads files that run code, and nobody said that they are trusted."""
+    pickled = [origin.given for origin in backbone.origins() if origin.pickled]
+    if pickled and not trust:
+        raise UqbenchError(
+            f"{', '.join(pickled)}: a model file of mace is pickled, and reading it runs whatever code is in it. If "
+            "you trust where it comes from, add --trust."
+        )
+
+
 def missing_packages(cls: type) -> list[str]:
     """What a plugin needs (its `distributions`) and is not installed."""
     missing = []
@@ -163,14 +199,18 @@ def missing_packages(cls: type) -> list[str]:
     return missing
 
 
-def source_hash(classes: Sequence[type[Method] | type[Backbone] | type[Task]]) -> str:
-    """Hash of the sources that decide a result: uqbench's own, those of the plugins, and versions of packages."""
+def source_hash(
+    classes: Sequence[type[Method] | type[Backbone] | type[Task]], origins: Sequence[Origin] = ()
+) -> str:
+    """Hash of what decides a result: uqbench's sources, those of plugins, the user's own, versions of packages."""
     root = Path(uqbench.__file__).parent
     files = [p for part in _DECIDE_RESULTS for p in sorted((root / part).rglob("*.py"))]
     digest = hashlib.sha256()
     for path in [*files, *sorted({file for c in classes for file in source_files(c)})]:
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
+    for origin in origins:
+        digest.update(f"{origin.known_as}={origin.sha256}".encode())
     for package in _VERSIONS:
         try:
             digest.update(f"{package}={version(package)}".encode())

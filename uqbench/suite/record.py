@@ -108,7 +108,7 @@ class PropertyPart(_Part):
 class Record(_Part):
     """One cell's result. Scores follow from the raw predictions (uqbench.suite.scoring); costs do not."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1]
     cell_id: str
     content_key: str
     status: Literal["ok", "failed", "not applicable"]

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uqbench.api import CalculatorBackbone, CommitteeMethod
 from uqbench.data.card import read_card
 from uqbench.data.catalog import dataset_names, load_card
 from uqbench.data.dataset import Dataset
@@ -17,7 +18,7 @@ from uqbench.suite.config import Suite
 from uqbench.suite.datasets import card_or_name
 from uqbench.suite.display import LiveDisplay, PlainDisplay
 from uqbench.suite.execute import Settings, execute
-from uqbench.suite.plan import Fit, make_plan, missing_packages
+from uqbench.suite.plan import Fit, make_plan, mismatch, missing_packages
 from uqbench.suite.record import Record
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ def available_devices() -> tuple[str, ...]:
     return ("cpu", "cuda") if usable else ("cpu",)
 
 
-def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
+def plan_suite(suite: Suite, registry: Registry, say: Callable[[str], None] | None = None) -> list[Fit]:
     """The fits of a suite; where it names no backbones, those that are used by default and are installed.
 
-    Devices that it leaves open are those that are there.
+    Devices that it leaves open are those that are there. say: told about datasets that have to be made for it.
     """
     installed = (
         name
@@ -53,13 +54,18 @@ def plan_suite(suite: Suite, registry: Registry) -> list[Fit]:
     suite = suite.model_copy(update={"backbones": backbones})
 
     def suggested(dataset: str) -> Mapping[str, Mapping[str, Any]]:
-        dataset = card_or_name(dataset, default_cache())
+        dataset = card_or_name(dataset, default_cache(), say)
         is_card = dataset.endswith((".yaml", ".yml"))
         if not is_card and dataset not in dataset_names():
             return {}
         return (read_card(Path(dataset)) if is_card else load_card(dataset)).suggested
 
     plan = make_plan(suite, registry, suite.devices or available_devices(), suggested)
+    for fit in plan:
+        if issubclass(registry.methods[fit.method.name], CommitteeMethod) and not any(
+            issubclass(registry.backbones[other.backbone.name], CalculatorBackbone) for other in plan
+        ):
+            raise UqbenchError(mismatch(fit.method, fit.backbone, registry))
     if not plan:
         needed = {name: missing_packages(cls) for name, cls in registry.backbones.items()}
         advice = [f"{name}: pip install 'uqbench[{name}]'" for name, packages in needed.items() if packages]

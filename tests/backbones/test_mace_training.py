@@ -112,7 +112,7 @@ def test_energies_alone_are_enough():
 
 def spoiled(monkeypatch, first):
     """From the given step on, the loss is not a number."""
-    from uqbench.backbones.mace import training_run as module
+    from uqbench.backbones.mace import objective as module
 
     calls = iter(range(10**6))
     honest = module.squared_errors
@@ -147,7 +147,7 @@ def test_too_little_memory_halves_the_batch_and_changes_nothing_else(monkeypatch
     """Gradients of the halves add up: the weights agree to rounding."""
     import torch
 
-    from uqbench.backbones.mace import training_run as module
+    from uqbench.backbones.mace import objective as module
 
     honest = module.evaluate
     sizes = []

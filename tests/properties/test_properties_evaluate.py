@@ -7,6 +7,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from scipy.stats import norm
+from scipy.stats import t as student
 from toy_crystals import FCC, fcc_model, shifted
 
 from uqbench.api import Frame, NotApplicable, Posterior, Quantity, Resampled
@@ -235,6 +236,29 @@ def test_kappa_is_one_for_a_posterior_that_the_truth_comes_from_and_grows_as_it_
     factors = [conformal_factor(r) for r in ratios]
     assert factors[0] == pytest.approx(1.0, abs=0.35)
     assert factors[1] == pytest.approx(10 * factors[0], rel=1e-6)
+
+
+def test_kappa_of_members_with_noise_is_that_of_the_members_alone():
+    """Simulation results are computed with the members, so it is their spread that is scaled."""
+
+    class Noisy(Members):
+        def predict(self, structures):
+            raise AssertionError("the noise is not carried")
+
+        def mean_potential(self):
+            raise NotImplementedError
+
+        def joint_covariance(self, structure):
+            raise NotImplementedError
+
+    thetas = shifted(THETA, 1e-2, 4, seed=5)
+    posterior = Noisy(tuple(BACKBONE.potential(theta, AL) for theta in thetas))
+    (frame,) = frames_of(THETA, 1, 0)
+    rows = next(iter(BACKBONE.rows([frame.atoms], AL)))[:13]
+    said = rows @ thetas.T
+    half = student.ppf(0.975, 3) * said.std(axis=1, ddof=1) * np.sqrt(1 + 1 / 4)
+    expected = np.abs(rows @ THETA - said.mean(axis=1)) / half
+    np.testing.assert_allclose(error_ratios(posterior, [frame], 0), expected, rtol=1e-6)
 
 
 def test_kappa_is_the_conformal_quantile_or_a_reason():

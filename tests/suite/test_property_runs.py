@@ -133,7 +133,9 @@ def test_ranges_of_the_family_are_written_out(tmp_path):
     with pytest.raises(UqbenchError, match="smaller number first"):
         expanded("analytic_003-001")
     assert card_or_name("al", tmp_path) == "al"
-    card = card_or_name("analytic_001", tmp_path)
+    said: list[str] = []
+    card = card_or_name("analytic_001", tmp_path, said.append)
     dataset = load_dataset(card)
     assert dataset.known_as == "analytic_001"
-    assert card == card_or_name("analytic_001", tmp_path)
+    assert card == card_or_name("analytic_001", tmp_path, said.append)
+    assert said == ["making the configurations and exact properties of analytic_001"]

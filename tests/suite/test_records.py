@@ -17,6 +17,7 @@ SCHEMA = Path(uqbench.suite.__file__).with_name("record.schema.json")
 
 def make_record(**changes):
     fields = {
+        "schema_version": 1,
         "cell_id": "al/snap/pops/forces/train=1/seed=0/cpu",
         "content_key": "0" * 64,
         "status": "failed",

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from numpy.random import Generator
 
@@ -15,6 +15,8 @@ from uqbench.api.frame import Frame
 from uqbench.api.method import Method
 from uqbench.api.posterior import Posterior
 from uqbench.api.prediction import Array
+from uqbench.api.variant import NoiseHead, Readouts, Variant
+from uqbench.errors import UqbenchError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -78,8 +80,55 @@ class TrainedNetwork(Protocol):
         ...
 
 
+class Noise(Protocol):
+    """Gaussian noise of the total energy (eV) and the forces (eV/Å) of one structure about a network's own."""
+
+    def variances(self) -> Array:
+        """(1 + 3N,) of the energy, then of force components atom by atom, x y z."""
+        ...
+
+    def covariance(self) -> Array:
+        """(1 + 3N, 1 + 3N) in the order of variances, which are its diagonal."""
+        ...
+
+
+@runtime_checkable
+class NoisyNetwork(TrainedNetwork, Protocol):
+    """A network with a noise head."""
+
+    def noise(
+        self, structures: Sequence[Atoms], device: str = "cpu", site_local: bool = False
+    ) -> Sequence[Noise]:
+        """Noise of each structure, in batches.
+
+        site_local: that of independent processes, one a site, which rigid translations leave alone. Raises
+        UqbenchError where the head has no such law, and for an element unseen in training.
+        """
+        ...
+
+
+@runtime_checkable
+class CommitteeNetwork(TrainedNetwork, Protocol):
+    """A network with several readouts; as a TrainedNetwork it is the potential of their mean."""
+
+    def predict_members(
+        self, structures: Sequence[Atoms], device: str = "cpu"
+    ) -> Sequence[Sequence[Properties]]:
+        """What predict gives, readout by readout, each for all structures."""
+        ...
+
+    def member_calculators(self, device: str = "cpu") -> Sequence[Calculator]:
+        """Each readout's potential as an ASE calculator."""
+        ...
+
+
 class NetworkBackbone(Backbone):
-    """A potential that is trained: methods for networks run on it, and linear methods on its last layer."""
+    """A potential that is trained: methods for networks run on it, and linear methods on its last layer.
+
+    variants: the kinds of network that it can train beside plain ones.
+    """
+
+    variants: ClassVar[tuple[type[Variant], ...]] = ()
 
     @abstractmethod
     def train(
@@ -98,9 +147,36 @@ class NetworkBackbone(Backbone):
         on, and gone on from if it is there. Raises UqbenchError where no network comes of it.
         """
 
+    def train_variant(
+        self,
+        variant: Variant,
+        start: TrainedNetwork | None,
+        frames: Sequence[Frame],
+        elements: tuple[str, ...],
+        references: Mapping[str, float],
+        seed: int,
+        device: str,
+        checkpoint: Path,
+        say: Say,
+    ) -> TrainedNetwork:
+        """Train a network of one of its variants; see train.
+
+        start: the plain network trained on the same with the same seed, where variant.from_plain. Gives a
+        NoisyNetwork for a NoiseHead, a CommitteeNetwork for Readouts.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def load(self, path: Path) -> TrainedNetwork:
         """Read what TrainedNetwork.save wrote; raises UqbenchError for any other file."""
+
+
+class Train(Protocol):
+    """Has a network trained, or reads it if there is one already."""
+
+    def __call__(self, member: int, variant: Variant | None = None) -> TrainedNetwork:
+        """The network of that number; None: a plain one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -116,7 +192,28 @@ class NetworkProblem:
     elements: tuple[str, ...]
     references: Mapping[str, float]
     device: str
-    train: Callable[[int], TrainedNetwork]
+    train: Train
+
+    def noisy(self, member: int, head: NoiseHead) -> NoisyNetwork:
+        """The network of that number with a noise head.
+
+        Raises NotApplicable where the backbone knows none, UqbenchError where training fails.
+        """
+        network = self.train(member, head)
+        if not isinstance(network, NoisyNetwork):
+            raise UqbenchError(
+                f"the backbone gave a {type(network).__name__} for {head}; a NoisyNetwork is needed."
+            )
+        return network
+
+    def committee(self, member: int, readouts: Readouts) -> CommitteeNetwork:
+        """The network of that number with several readouts; see noisy."""
+        network = self.train(member, readouts)
+        if not isinstance(network, CommitteeNetwork):
+            raise UqbenchError(
+                f"the backbone gave a {type(network).__name__} for {readouts}; a CommitteeNetwork is needed."
+            )
+        return network
 
 
 class NetworkMethod(Method):

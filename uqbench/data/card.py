@@ -111,9 +111,9 @@ class Card(_Part):
     cluster_by: config_type ("*": all others together) to the key of the comment line whose value names a frame's
     cluster, for trajectories and scans. ignore: kinds of label not to use. max_energy_above_lowest (eV/atom, one
     element only), max_force (eV/Å, largest component): frames beyond are left out. suggested: parameters of a
-    backbone for this material, by name. relaxation_paths: config_types that lie near the relaxation of a reference property;
-    fits for properties leave them out. withhold: a config_type without which properties are predicted a second
-    time, as extrapolations. dft, provenance: settings and checks in the words of their authors.
+    backbone for this material, by name. relaxation_paths: config_types that lie near the relaxation of a reference
+    property; fits for properties leave them out. withhold: a config_type without which properties are predicted a
+    second time, as extrapolations. dft, provenance: settings and checks in the words of their authors.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]

@@ -8,15 +8,31 @@ The conformal quantile of these ratios at 95 % is κ.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uqbench.api import Array, Frame, HasParameters, Kind, Posterior
+from uqbench.api import (
+    Array,
+    Frame,
+    HasJointNoise,
+    HasMembers,
+    HasParameters,
+    Kind,
+    Posterior,
+    Predictions,
+    Properties,
+    spread,
+)
 from uqbench.errors import UqbenchError
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.references import reference_energy
 from uqbench.properties.evaluate import draw
 from uqbench.scores.calibrate import conformal_quantile
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
 
 LEVEL = 0.95
 FEWEST = 19
@@ -30,7 +46,11 @@ def error_ratios(posterior: Posterior, frames: Sequence[Frame], seed: int) -> Ar
         return _of_parameters(posterior, frames, seed)
     if isinstance(posterior, HasParameters):
         raise UqbenchError("a posterior over coefficients is to be a LinearPosterior, which knows its rows.")
-    predictions = posterior.predict([frame.atoms for frame in frames])
+    structures = [frame.atoms for frame in frames]
+    if isinstance(posterior, HasMembers) and isinstance(posterior, HasJointNoise):
+        predictions = _of_members(posterior, structures)
+    else:
+        predictions = posterior.predict(structures)
     ratios = []
     for kind in KINDS:
         prediction = getattr(predictions, kind)
@@ -45,6 +65,19 @@ def error_ratios(posterior: Posterior, frames: Sequence[Frame], seed: int) -> Ar
             _ratios(error, interval.lower - prediction.mean, interval.upper - prediction.mean)[free]
         )
     return np.concatenate(ratios)
+
+
+def _of_members(posterior: HasMembers, structures: Sequence[Atoms]) -> Predictions:
+    """What the members say, without the noise that they state beside it: it is they who are carried."""
+
+    def of(member: Calculator) -> list[Properties]:
+        found = []
+        for atoms in structures:
+            member.calculate(atoms, ["energy", "forces"])
+            found.append(Properties(float(member.results["energy"]), member.results["forces"].copy(), None))
+        return found
+
+    return spread([of(member) for member in posterior.members()], structures)
 
 
 def _of_parameters(posterior: LinearPosterior, frames: Sequence[Frame], seed: int) -> Array:

@@ -25,8 +25,8 @@ def write_torch(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(path, memory.getbuffer())
 
 
-def read_torch(path: Path, expected: str) -> dict[str, Any]:
-    """What write_torch wrote. expected: the value of its entry "format". Raises UqbenchError for anything else."""
+def read_torch(path: Path, *expected: str) -> dict[str, Any]:
+    """What write_torch wrote. expected: what its entry "format" may be. Raises UqbenchError for anything else."""
     import torch
 
     try:
@@ -36,8 +36,9 @@ def read_torch(path: Path, expected: str) -> dict[str, Any]:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UqbenchError(f"{path} is not a file of tensors that is safe to read ({reason}).") from None
-    if not isinstance(content, dict) or content.get("format") != expected:
-        raise UqbenchError(f'{path} is not of the format "{expected}"; it was written by something else.')
+    if not isinstance(content, dict) or content.get("format") not in expected:
+        allowed = " or ".join(f'"{one}"' for one in expected)
+        raise UqbenchError(f"{path} is not of the format {allowed}; it was written by something else.")
     return content
 
 

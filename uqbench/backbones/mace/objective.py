@@ -1,8 +1,9 @@
-"""What training minimises: weighted squared errors of energies, forces and stresses."""
+"""What training minimises; for a plain potential, weighted squared errors of energies, forces and stresses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqbench.api import KINDS, Array, Frame, Kind
-from uqbench.backbones.mace.graphs import Batch, Graph
-from uqbench.backbones.mace.model import Outputs
+from uqbench.backbones.mace.graphs import Batch, Graph, make_batch
+from uqbench.backbones.mace.model import Network, Outputs, evaluate
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,75 @@ def counts(examples: Sequence[Example]) -> NDArray[np.int64]:
     """(3,) labels of each kind present, at least 1, so that sums can be divided by them."""
     present = [[np.isfinite(values).sum() for values in example.labels] for example in examples]
     return np.maximum(1, np.sum(present, axis=0))
+
+
+class Objective(ABC):
+    """A loss of batches of examples as a function of some weights."""
+
+    @abstractmethod
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The weights that training changes in place, by name."""
+
+    @abstractmethod
+    def sums(self, piece: Sequence[Example], training: bool) -> torch.Tensor:
+        """(k,) sums over the labels of a piece, which add up to those of a batch. training: to be differentiated."""
+
+    @abstractmethod
+    def counts(self, batch: Sequence[Example]) -> NDArray[np.int64]:
+        """(k,) of how many labels each sum is, at least 1, so that sums can be divided by them."""
+
+    @abstractmethod
+    def loss(self, sums: torch.Tensor, numbers: NDArray[np.int64]) -> torch.Tensor:
+        """The loss, from sums and counts of a batch."""
+
+    @abstractmethod
+    def figures(self, sums: Array, numbers: NDArray[np.int64]) -> dict[str, float]:
+        """What the curve keeps of the sums over the validation examples."""
+
+    @abstractmethod
+    def words(self, figures: Mapping[str, float]) -> str:
+        """The figures, for people."""
+
+
+@dataclass(frozen=True)
+class SquaredErrors(Objective):
+    """The loss of a plain potential."""
+
+    network: Network
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """All of the network's."""
+        return dict(self.network.named_parameters())
+
+    def sums(self, piece: Sequence[Example], training: bool) -> torch.Tensor:
+        """(3,) of squared errors in the order of KINDS."""
+        batch = batch_of(piece, self.network)
+        return squared_errors(evaluate(self.network, batch, training=training), batch, piece)
+
+    def counts(self, batch: Sequence[Example]) -> NDArray[np.int64]:
+        """(3,); see Objective."""
+        return counts(batch)
+
+    def loss(self, sums: torch.Tensor, numbers: NDArray[np.int64]) -> torch.Tensor:
+        """See weighted."""
+        return weighted(sums, numbers)
+
+    def figures(self, sums: Array, numbers: NDArray[np.int64]) -> dict[str, float]:
+        """Root mean square errors."""
+        errors = np.sqrt(sums / numbers)
+        return {f"{kind}_rmse": float(error) for kind, error in zip(KINDS, errors, strict=True)}
+
+    def words(self, figures: Mapping[str, float]) -> str:
+        """See Objective."""
+        energy, forces, stress = (1e3 * figures[f"{kind}_rmse"] for kind in KINDS)
+        return f"RMSE {energy:.1f} meV/atom, {forces:.0f} meV/Å, {stress:.2f} meV/Å³"
+
+
+def batch_of(piece: Sequence[Example], network: Network) -> Batch:
+    """The graphs of a piece as one, in the type and on the device of the network's weights."""
+    weight = next(network.parameters())
+    n_elements = len(network.atomic_numbers)
+    return make_batch([example.graph for example in piece], n_elements, weight.dtype, weight.device)
 
 
 def squared_errors(outputs: Outputs, batch: Batch, examples: Sequence[Example]) -> torch.Tensor:

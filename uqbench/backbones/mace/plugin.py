@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from uqbench.api import Frame, NetworkBackbone
+from uqbench.api import Frame, NetworkBackbone, NoiseHead, Readouts, TrainedNetwork, Variant
 from uqbench.api.network import Say
 from uqbench.backbones.mace.config import MaceConfig
+from uqbench.backbones.mace.load import load_network
 from uqbench.backbones.mace.trained import TrainedMace
+from uqbench.errors import UqbenchError
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Mace(NetworkBackbone):
 
     distributions: ClassVar[tuple[str, ...]] = ("torch", "mace-torch")
     by_default: ClassVar[bool] = False
+    variants: ClassVar[tuple[type[Variant], ...]] = (NoiseHead, Readouts)
 
     size: Literal["tiny", "small", "medium"] = "tiny"
     cutoff: float = 5.0
@@ -57,6 +60,34 @@ class Mace(NetworkBackbone):
 
         return train_mace(frames, elements, references, self.config, seed, device, checkpoint, say)
 
+    def train_variant(
+        self,
+        variant: Variant,
+        start: TrainedNetwork | None,
+        frames: Sequence[Frame],
+        elements: tuple[str, ...],
+        references: Mapping[str, float],
+        seed: int,
+        device: str,
+        checkpoint: Path,
+        say: Say,
+    ) -> TrainedMace:
+        """See NetworkBackbone."""
+        if start is not None and not isinstance(start, TrainedMace):
+            raise UqbenchError(
+                f"{variant} starts from a plain MACE network, not from a {type(start).__name__}."
+            )
+        from uqbench.backbones.mace.train_noise import train_noise
+        from uqbench.backbones.mace.train_readouts import train_readouts
+
+        if isinstance(variant, NoiseHead):
+            return train_noise(
+                variant, start, frames, elements, references, self.config, seed, device, checkpoint, say
+            )
+        if start is None:
+            raise UqbenchError(f"{variant} starts from a plain network; give it as start.")
+        return train_readouts(variant, start, frames, elements, references, seed, device, checkpoint, say)
+
     def load(self, path: Path) -> TrainedMace:
         """See NetworkBackbone."""
-        return TrainedMace.load(path)
+        return load_network(path)

@@ -19,11 +19,11 @@ from uqbench.backbones.mace.config import MaceConfig
 from uqbench.backbones.mace.early_stopping import carve_validation
 from uqbench.backbones.mace.graphs import make_batch, make_graph, mean_neighbours
 from uqbench.backbones.mace.model import Network, Normalisation, build_network, evaluate
-from uqbench.backbones.mace.objective import Example, make_example
+from uqbench.backbones.mace.objective import Example, SquaredErrors, make_example
 from uqbench.backbones.mace.pieces import Pieces
 from uqbench.backbones.mace.quiet import full_precision, torch_device
 from uqbench.backbones.mace.trained import TrainedMace
-from uqbench.backbones.mace.training_run import TrainingRun
+from uqbench.backbones.mace.training_run import Length, TrainingRun
 from uqbench.errors import UqbenchError
 
 FORMAT = "uqbench mace checkpoint 1"
@@ -50,18 +50,39 @@ def train_mace(
     another training, a device that is not there, too little memory, and a loss that is never finite.
     """
     target = torch_device(device)
-    examples = [_example(frame, elements, config.cutoff, references) for frame in frames]
+    examples = make_examples(frames, elements, config.cutoff, references)
     learn, aside = carve_validation(frames, np.random.default_rng([seed, 0]))
     training = [examples[i] for i in learn]
-    key = training_key(
-        (config, config.architecture, elements, sorted(references.items()), seed, target.type, FORMAT),
-        examples,
+    size = config.architecture
+    key = training_key((config, size, elements, sorted(references.items()), seed, target.type), examples)
+    network, normalisation = start_network(training, config, elements, references, seed)
+    run = TrainingRun(
+        SquaredErrors(network.float().to(target)),
+        Length(config.n_epochs, size.batch_atoms, size.learning_rate),
+        training,
+        [examples[i] for i in aside],
+        seed,
     )
-    network, normalisation = _start(training, config, elements, references, seed)
-    run = TrainingRun(network.float().to(target), config, training, [examples[i] for i in aside], seed)
+    train_to_the_end(run, key, checkpoint, say)
+    return TrainedMace(
+        config,
+        elements,
+        dict(references),
+        normalisation,
+        {name: values.cpu().numpy() for name, values in run.best.items()},
+        tuple(run.curve),
+        run.stopped,
+    )
+
+
+def train_to_the_end(run: TrainingRun, key: str, checkpoint: Path | None, say: Callable[[str], None]) -> None:
+    """Train, from the checkpoint if it is there, writing it after each epoch. key: of what is trained.
+
+    Raises UqbenchError for a checkpoint of another training, and a loss that is never finite.
+    """
     if checkpoint is not None and checkpoint.exists():
         run.resume(read_torch(checkpoint, FORMAT), key, checkpoint)
-        say(f"goes on after epoch {run.epoch} of {config.n_epochs} from {checkpoint}")
+        say(f"goes on after epoch {run.epoch} of {run.length.epochs} from {checkpoint}")
     with full_precision():
         for text in run.epochs():
             say(text)
@@ -74,15 +95,13 @@ def train_mace(
             f"{run.stopped or 'the validation loss was never finite'}, before any epoch was done well. Look for atoms "
             "that almost touch or labels that are far off in these frames."
         )
-    return TrainedMace(
-        config,
-        elements,
-        dict(references),
-        normalisation,
-        {name: values.cpu().numpy() for name, values in run.best.items()},
-        tuple(run.curve),
-        run.stopped,
-    )
+
+
+def make_examples(
+    frames: Sequence[Frame], elements: tuple[str, ...], cutoff: float, references: Mapping[str, float]
+) -> list[Example]:
+    """Frames as examples. Raises UqbenchError naming the frame that has no graph."""
+    return [_example(frame, elements, cutoff, references) for frame in frames]
 
 
 def _example(
@@ -96,7 +115,7 @@ def _example(
     return make_example(frame, graph, total / len(graph))
 
 
-def _start(
+def start_network(
     training: Sequence[Example],
     config: MaceConfig,
     elements: tuple[str, ...],

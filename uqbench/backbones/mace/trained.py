@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from uqbench.backbones.mace.calculator import MaceCalculator
 
-FORMAT = "uqbench mace 1"
 PREDICT_ATOMS, ROW_ATOMS = 200, 100
 """Atoms in one batch: more are slower on a CPU core, whose cache they leave."""
 
@@ -49,7 +48,14 @@ class TrainedMace:
     Its energy is Σ references + Σ_i (c + w·φ_i). Rows, weights and potential() speak of the second part only, as
     those of a LinearBackbone do: constants c of the elements come first among the coefficients, then w, and
     references are added by whoever took them off.
+
+    format: names the kind of file, and what a class of it keeps. arrays: fields of arrays by name. variant_of: the type
+    of the field "variant" of a class that has one.
     """
+
+    format: ClassVar[str] = "uqbench mace 2"
+    arrays: ClassVar[tuple[str, ...]] = ("state",)
+    variant_of: ClassVar[type]
 
     config: MaceConfig
     elements: tuple[str, ...]
@@ -70,19 +76,23 @@ class TrainedMace:
 
         target = torch_device(device)
         if device not in self._networks:
-            import torch
-
-            network = build_network(self.config, self.elements, self.references, self.normalisation, seed=0)
-            values = {name: torch.as_tensor(array) for name, array in self.state.items()}
-            missing = {name for name, _ in network.named_parameters()} ^ set(values)
-            if missing:
-                raise UqbenchError(
-                    f"the weights do not fit a MACE of size {self.config.size}: {sorted(missing)[0]} is missing or "
-                    "superfluous."
-                )
-            network.load_state_dict(values, strict=False)
-            self._networks[device] = network.requires_grad_(False).to(target)
+            self._networks[device] = self.own_network().requires_grad_(False).to(target)
         return self._networks[device]
+
+    def own_network(self) -> Network:
+        """The torch module in float64 on the CPU, built anew: the caller's to change."""
+        import torch
+
+        network = build_network(self.config, self.elements, self.references, self.normalisation, seed=0)
+        values = {name: torch.as_tensor(array) for name, array in self.state.items()}
+        missing = {name for name, _ in network.named_parameters()} ^ set(values)
+        if missing:
+            raise UqbenchError(
+                f"the weights do not fit a MACE of size {self.config.size}: {sorted(missing)[0]} is missing or "
+                "superfluous."
+            )
+        network.load_state_dict(values, strict=False)
+        return network
 
     def predict(self, structures: Sequence[Atoms], device: str = "cpu") -> list[Properties]:
         """Energy, forces and stress of each structure. Raises UqbenchError for an element unseen in training."""
@@ -127,16 +137,25 @@ class TrainedMace:
         """Write {config, state_dict} to a file, whole or not at all."""
         import torch
 
-        config = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "state"}
+        config = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in self.arrays}
         config |= {"config": asdict(self.config), "normalisation": asdict(self.normalisation)}
         config |= {"references": dict(self.references), "curve": [dict(row) for row in self.curve]}
-        state = {name: torch.as_tensor(values) for name, values in self.state.items()}
-        write_torch(path, {"format": FORMAT, "config": config, "state_dict": state})
+        config |= {"variant": asdict(config["variant"])} if "variant" in config else {}
+        state = {
+            f"{part}/{name}": torch.as_tensor(values)
+            for part in self.arrays
+            for name, values in getattr(self, part).items()
+        }
+        write_torch(path, {"format": self.format, "config": config, "state_dict": state})
 
     @classmethod
-    def load(cls, path: Path) -> TrainedMace:
+    def load(cls, path: Path) -> Self:
         """Read what save wrote; nothing in the file is run. Raises UqbenchError for any other file."""
-        content = read_torch(path, FORMAT)
+        return cls.of(read_torch(path, cls.format))
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """What a file of this format holds."""
         config = content["config"]
         given = {
             **config,
@@ -144,8 +163,15 @@ class TrainedMace:
             "normalisation": Normalisation(**config["normalisation"]),
             "elements": tuple(config["elements"]),
             "curve": tuple(config["curve"]),
-            "state": {name: values.numpy() for name, values in content["state_dict"].items()},
         }
+        given |= {"variant": cls.variant_of(**config["variant"])} if "variant" in config else {}
+        for part in cls.arrays:
+            own = f"{part}/"
+            given[part] = {
+                name.removeprefix(own): values.numpy()
+                for name, values in content["state_dict"].items()
+                if name.startswith(own)
+            }
         return cls(**given)
 
     def _batched(

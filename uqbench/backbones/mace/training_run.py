@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uqbench.api import KINDS
-from uqbench.backbones.mace.config import MaceConfig
-from uqbench.backbones.mace.graphs import make_batch
-from uqbench.backbones.mace.model import Network, evaluate
-from uqbench.backbones.mace.objective import Example, counts, squared_errors, weighted
+from uqbench.backbones.mace.objective import Example, Objective
 from uqbench.backbones.mace.pieces import Pieces
 from uqbench.errors import UqbenchError
 
@@ -32,15 +28,28 @@ PATIENCE = 0.3
 """Share of the epochs after which training stops if the validation loss has not fallen."""
 
 
+@dataclass(frozen=True)
+class Length:
+    """How long training lasts and how fast it goes. epochs: at most. batch_atoms, rate: see MaceSize."""
+
+    epochs: int
+    batch_atoms: int
+    rate: float
+
+
 @dataclass
 class TrainingRun:
-    """The state of one training: what a checkpoint holds, and the steps that change it."""
+    """The state of one training: what a checkpoint holds, and the steps that change it.
 
-    network: Network
-    config: MaceConfig
+    prepared: wall and CPU seconds that it took to come so far; a curve's times include them.
+    """
+
+    objective: Objective
+    length: Length
     training: list[Example]
     validation: list[Example]
     seed: int
+    prepared: tuple[float, float] = (0.0, 0.0)
     epoch: int = 0
     step: int = 0
     best_loss: float = math.inf
@@ -52,16 +61,17 @@ class TrainingRun:
     def __post_init__(self) -> None:
         import torch
 
-        self.weights = list(self.network.parameters())
+        self.names = list(self.objective.weights())
+        self.weights = list(self.objective.weights().values())
         self.averaged = [weight.detach().clone() for weight in self.weights]
         self.optimiser = torch.optim.Adam(self.weights, lr=0.0, amsgrad=True)
         self.pieces = Pieces(math.inf)
-        self.n_steps = self.config.n_epochs * sum(1 for _ in self._batches(0))
+        self.n_steps = self.length.epochs * sum(1 for _ in self._batches(0))
 
     def epochs(self) -> Iterator[str]:
         """Train to the end, giving a line of text after each epoch."""
-        patience = max(5, math.ceil(PATIENCE * self.config.n_epochs))
-        while self.epoch < self.config.n_epochs and self.epoch - self.best_epoch < patience:
+        patience = max(5, math.ceil(PATIENCE * self.length.epochs))
+        while self.epoch < self.length.epochs and self.epoch - self.best_epoch < patience:
             start = time.perf_counter(), time.process_time()
             losses = []
             for number, batch in enumerate(self._batches(self.epoch)):
@@ -77,16 +87,16 @@ class TrainingRun:
         """The training examples in an order that depends on the seed and the epoch only."""
         order = np.random.default_rng([self.seed, 1, epoch]).permutation(len(self.training))
         shuffled = [self.training[i] for i in order]
-        yield from Pieces(self.config.architecture.batch_atoms).run(shuffled, list)
+        yield from Pieces(self.length.batch_atoms).run(shuffled, list)
 
     def _step(self, batch: Sequence[Example]) -> float | None:
         """One step of the optimiser; the loss before it, or None, and no step, if that is not finite."""
         import torch
 
-        numbers = counts(batch)
+        numbers = self.objective.counts(batch)
 
         def work(piece: Sequence[Example]) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-            loss = weighted(self._errors(piece, training=True), numbers)
+            loss = self.objective.loss(self.objective.sums(piece, training=True), numbers)
             # Not backward(): what fails half-way must not leave parts of a gradient behind.
             return loss.detach(), torch.autograd.grad(loss, self.weights, allow_unused=True)
 
@@ -109,17 +119,12 @@ class TrainingRun:
         return loss
 
     def _rate(self) -> float:
-        highest = self.config.architecture.learning_rate
+        highest = self.length.rate
         rising = max(1.0, WARM_UP * self.n_steps)
         if self.step < rising:
             return highest * (self.step + 1) / rising
         done = (self.step - rising) / max(1.0, self.n_steps - rising)
         return highest * (LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * done)))
-
-    def _errors(self, piece: Sequence[Example], training: bool) -> torch.Tensor:
-        weight, n_elements = self.weights[0], len(self.network.atomic_numbers)
-        batch = make_batch([example.graph for example in piece], n_elements, weight.dtype, weight.device)
-        return squared_errors(evaluate(self.network, batch, training=training), batch, piece)
 
     @contextmanager
     def _with_averaged_weights(self) -> Iterator[None]:
@@ -133,26 +138,24 @@ class TrainingRun:
         import torch
 
         with self._with_averaged_weights():
-            chunks = Pieces(min(self.pieces.atoms, 4 * self.config.architecture.batch_atoms)).run(
-                self.validation, lambda piece: self._errors(piece, training=False).detach()
+            chunks = Pieces(min(self.pieces.atoms, 4 * self.length.batch_atoms)).run(
+                self.validation, lambda piece: self.objective.sums(piece, training=False).detach()
             )
             sums = torch.stack(list(chunks)).sum(0)
-        numbers = counts(self.validation)
-        score = float(weighted(sums, numbers))
+        numbers = self.objective.counts(self.validation)
+        score = float(self.objective.loss(sums, numbers))
         if math.isfinite(score) and score < self.best_loss:
             self.best_loss, self.best_epoch = score, self.epoch
-            names = (name for name, _ in self.network.named_parameters())
-            self.best = {name: mean.clone() for name, mean in zip(names, self.averaged, strict=True)}
-        errors = np.sqrt(sums.cpu().numpy() / numbers)
-        row = {"epoch": float(self.epoch), "loss": loss, "validation_loss": score}
-        row |= {f"{kind}_rmse": float(error) for kind, error in zip(KINDS, errors, strict=True)}
+            self.best = {name: mean.clone() for name, mean in zip(self.names, self.averaged, strict=True)}
+        figures = self.objective.figures(sums.cpu().numpy(), numbers)
+        row = {"epoch": float(self.epoch), "loss": loss, "validation_loss": score, **figures}
         now = time.perf_counter(), time.process_time()
-        for name, began, ended in zip(("seconds", "cpu_seconds"), start, now, strict=True):
-            row[name] = (self.curve[-1][name] if self.curve else 0.0) + ended - began
+        for k, name in enumerate(("seconds", "cpu_seconds")):
+            row[name] = (self.curve[-1][name] if self.curve else self.prepared[k]) + now[k] - start[k]
         self.curve.append(row)
         return (
-            f"epoch {self.epoch}/{self.config.n_epochs}: validation RMSE {1e3 * errors[0]:.1f} meV/atom, "
-            f"{1e3 * errors[1]:.0f} meV/Å, {1e3 * errors[2]:.2f} meV/Å³; {row['seconds']:.0f} s"
+            f"epoch {self.epoch}/{self.length.epochs}: validation {self.objective.words(figures)}; "
+            f"{row['seconds']:.0f} s"
         )
 
     def _give_up(self, number: int, batch: Sequence[Example]) -> None:

@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow gpu bench lint clean
+.PHONY: run test test-slow gpu scores bench lint clean
 
 run: $(VENV)/.installed  ## score every installed method on the embedded dataset, write uqbench-results/leaderboard.md
 	$(BIN)/python -m uqbench run
@@ -13,11 +13,16 @@ test: $(VENV)/.installed-dev  ## the tests that CI runs
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-gpu: $(VENV)/.installed-dev  ## the tests that need a CUDA device
+gpu: $(VENV)/.installed-dev  ## the tests that need a CUDA device, then the suite on it
 	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python -m uqbench run --suite gpu
 
-bench: $(VENV)/.installed-dev  ## time the hot paths beside their peers, into benchmarks.json
-	$(BIN)/python -m pytest tests/benchmarks -o addopts= -m "not slow and not gpu" --benchmark-only --benchmark-json=benchmarks.json
+scores: $(VENV)/.installed-dev  ## score four methods anew and compare with the committed records
+	$(BIN)/python -m uqbench ci --suite smoke --base leaderboard/records --scores-only --out results/smoke
+
+bench: $(VENV)/.installed-dev  ## time the hot paths beside their peers, into results/benchmarks.json
+	mkdir -p results
+	$(BIN)/python -m pytest tests/benchmarks -o addopts= -m "not slow and not gpu" --benchmark-only --benchmark-json=results/benchmarks.json
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

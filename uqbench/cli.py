@@ -1,4 +1,4 @@
-"""The command line: python -m uqbench run | list | report | compare | check-records | pack | score | data |
+"""The command line: python -m uqbench run | list | report | compare | ci | check-records | pack | score | data |
 study | check | new."""
 
 from __future__ import annotations
@@ -125,7 +125,26 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="put the new results in place of BASE, whatever was found",
     )
+    compare.add_argument("--scores-only", action="store_true", help="leave time and memory alone")
     compare.set_defaults(command=_compare)
+
+    ci = commands.add_parser(
+        "ci", help="run a suite and compare it: a comment for reviewers; exit codes as those of compare"
+    )
+    ci.add_argument("--suite", required=True, metavar="NAME|FILE")
+    ci.add_argument(
+        "--base", required=True, help="records to compare with: a folder, or one in git (REVISION:PATH)"
+    )
+    ci.add_argument("--out", type=Path, default=RESULTS, help=f"folder of results (default: {RESULTS})")
+    ci.add_argument("--name", default="", help="of the comment and the history (default: that of the suite)")
+    ci.add_argument(
+        "--arguments",
+        default="",
+        metavar="TEXT",
+        help="more options of run, as in --arguments='--plugin a.py'",
+    )
+    ci.add_argument("--scores-only", action="store_true", help="leave time and memory alone")
+    ci.set_defaults(command=_ci)
 
     records = commands.add_parser(
         "check-records", help="records as submitted: schema, hash of the data, scores from raw predictions"
@@ -295,21 +314,33 @@ def _keys(options: argparse.Namespace):
 
 
 def _report(options: argparse.Namespace) -> int:
+    from uqbench.report.evidence import load_evidence
+
+    evidence = load_evidence(options.records)
     if options.html:
-        from uqbench.report.html.page import write_html
+        from uqbench.report.html.page import write_html_page
 
-        print(f"wrote {write_html(options.records, options.html)}")
+        print(f"wrote {write_html_page(options.records, evidence, options.html)}")
     if options.out or not options.html:
-        from uqbench.report.leaderboard import write_report
+        from uqbench.report.leaderboard import write_page
 
-        print(f"wrote {write_report(options.records, options.out or options.records.parent)}")
+        print(f"wrote {write_page(evidence, options.out or options.records.parent)}")
     return 0
 
 
 def _compare(options: argparse.Namespace) -> int:
     from uqbench.compare.command import run_compare
 
-    return run_compare(options.base, options.new, options.json, options.update_baseline, print)
+    return run_compare(
+        options.base, options.new, options.json, options.update_baseline, options.scores_only, print
+    )
+
+
+def _ci(options: argparse.Namespace) -> int:
+    from uqbench.ci.command import Ci, run_ci
+
+    asked = Ci(options.suite, options.base, options.out, options.name, options.arguments, options.scores_only)
+    return run_ci(asked, os.environ)
 
 
 def _check_records(options: argparse.Namespace) -> int:

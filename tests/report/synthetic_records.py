@@ -45,6 +45,7 @@ def make_record(method: str, tables: Mapping[str, RawTable] | None, seed: int = 
     """A record of a method with the scores of its tables, or a failed one."""
     outcome = {"status": "ok", "cost": FAST, **score_tables(tables)} if tables else {"status": "failed"}
     return Record(
+        schema_version=1,
         **{
             "cell_id": f"toy/line/{method}/forces/{seed}",
             "content_key": "key",

@@ -34,3 +34,17 @@ def test_the_command_line_takes_the_name(capsys):
     asked = ["run", "--suite", "linear-study", "--dataset", "al", "--method", "constant", "--dry-run"]
     assert main(asked) == 0
     assert "5 fits" in capsys.readouterr().out
+
+
+def test_the_suite_for_gpus_has_both_backbones_and_every_method():
+    plan = plan_suite(load_suite(find_suite("gpu")), discover())
+    assert {fit.device for fit in plan} == {"cuda"}
+    assert {str(fit.backbone).split(":")[0] for fit in plan} == {"snap", "mace"}
+    assert {"pops_calibrated", "correlated_noise", "deep_ensemble"} <= {fit.method.name for fit in plan}
+
+
+def test_splits_of_the_zuo2020_suite_hold_no_group_out():
+    suite = load_suite(find_suite("zuo2020"))
+    plan = plan_suite(suite, discover())
+    assert suite.held_out == ()
+    assert len(plan) == 4 * 5 * len(suite.methods)

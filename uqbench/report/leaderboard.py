@@ -28,6 +28,10 @@ from uqbench.report.tables import (
 
 Rankings = dict[tuple[str, str], Ranking]
 
+MOST_FIGURED = 6
+"""Comparisons of frames with figures, which take seconds each; of the others the page has the tables."""
+NOT_FIGURED = f"Figures are drawn for the first {MOST_FIGURED} comparisons; `uqbench report --html` has them for all."
+
 
 def write_report(records: Path, out: Path) -> Path:
     """Write out/leaderboard.md and out/figures/ from a folder of records; returns the page's path.
@@ -35,7 +39,11 @@ def write_report(records: Path, out: Path) -> Path:
     Every file is written whole or not at all, and the same records give the same bytes. Records that cannot be
     used are listed on the page. Raises UqbenchError if the folder has no records.
     """
-    evidence = load_evidence(records)
+    return write_page(load_evidence(records), out)
+
+
+def write_page(evidence: Evidence, out: Path) -> Path:
+    """See write_report."""
     sections = make_sections(evidence.records, evidence.rows)
     styles = make_styles(r.cell.method for r in evidence.records)
     texts = []
@@ -50,6 +58,7 @@ def write_report(records: Path, out: Path) -> Path:
         _write_figures(out, figures)
     summarised = {s.slug for panel in panels if panel.replaces_sections for s in panel.sections}
     shown = [section for section in sections if section.slug not in summarised]
+    figured = 0
     for section in shown:
         if has_properties(section):
             text, figures = property_section(section, styles)
@@ -57,9 +66,12 @@ def write_report(records: Path, out: Path) -> Path:
             _write_figures(out, figures)
             continue
         rankings = {(kind, part): rank_rows(section.of(kind, part)) for kind, part in tables_of(section)}
-        figures = section_figures(section, rankings, styles)
+        figures = section_figures(section, rankings, styles) if figured < MOST_FIGURED else {}
+        figured += 1
         _write_figures(out, figures)
-        texts.append(_section(section, rankings, [name for name in figures if name.endswith(".svg")]))
+        names = [name for name in figures if name.endswith(".svg")]
+        text = _section(section, rankings, names)
+        texts.append(text if figures else f"{text}\n{NOT_FIGURED}\n")
     page = out / "leaderboard.md"
     links = [(s.title, s.slug) for s in (*panels, *shown)]
     alike = [[s] for s in shown]

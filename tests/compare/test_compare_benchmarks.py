@@ -151,3 +151,9 @@ def test_scatter_of_many_timings_is_noise():
 
     assert min(p_of_first(0.4) for _ in range(20)) > 1e-3
     assert max(p_of_first(0.02) for _ in range(20)) < 1e-4
+
+
+def test_benchmarks_have_no_scores(tmp_path, capsys):
+    files = [str(write(tmp_path / name, SIX)) for name in ("a.json", "b.json")]
+    assert main(["compare", *files, "--scores-only"]) == 2
+    assert "have no scores" in capsys.readouterr().err

@@ -209,6 +209,15 @@ def test_a_time_without_its_number_of_repeats_is_not_compared_and_said(compare):
     assert found.exit_code == 0
 
 
+def test_time_and_memory_are_left_alone_where_scores_are_all_that_is_asked(tmp_path):
+    for name, made in (("base", cost(1.5)), ("new", cost(4.0, memory=9e8))):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, record(cost=made), tables(1.2 if name == "new" else 1.0))
+    found = compare_sides(read_side(tmp_path / "base"), read_side(tmp_path / "new"), scores_only=True)
+    assert {f.what for f in found.worse} == {f"{WIDTH} (forces, test)"}
+    assert any("--scores-only" in note for note in found.notes)
+
+
 def test_a_noisy_time_needs_a_larger_change(compare):
     found = compare(
         [(record(cost=cost(1.5, spread=0.3)), tables())], [(record(cost=cost(2.0, spread=0.3)), tables())]

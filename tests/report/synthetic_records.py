@@ -75,7 +75,7 @@ def make_record(method: str, tables: Mapping[str, RawTable] | None, seed: int = 
             "software": {"uqbench": "1"},
             **outcome,
             **fields,
-        }
+        },
     )
 
 

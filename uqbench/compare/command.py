@@ -16,16 +16,15 @@ from uqbench.compare.sources import opened
 from uqbench.errors import UqbenchError
 
 
-def run_compare(base: str, new: str, to: Path | None, update: bool, write: Callable[[str], None]) -> int:
+def run_compare(
+    base: str, new: str, to: Path | None, update: bool, scores_only: bool, write: Callable[[str], None]
+) -> int:
     """Compare two sources, write the page, and JSON to a file where one is given.
 
-    update: put what is new in place of base, whatever was found. Gives the exit code: 0, 1 for a regression, 2 for
-    what could not be compared. Raises UqbenchError for sources that cannot be read.
+    update: put what is new in place of base, whatever was found. scores_only: leave time and memory alone. Gives the
+    exit code: 0, 1 for a regression, 2 for what could not be compared. Raises UqbenchError for sources that cannot be
+    read.
     """
-    # Imported first, for threads can be limited only in libraries that are loaded.
-    import scipy.optimize  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
     if update and not Path(base).exists():
         raise UqbenchError(f"--update-baseline: {base} is no folder or file here; give one as BASE.")
     with opened(base) as before, opened(new) as after:
@@ -33,8 +32,7 @@ def run_compare(base: str, new: str, to: Path | None, update: bool, write: Calla
             raise UqbenchError(
                 f"{base} and {new}: one is a folder of records, the other a file of benchmarks."
             )
-        with threadpool_limits(1):
-            found = _compared(before, after)
+        found = compare(before, after, scores_only)
         write(markdown(found, base, new))
         if to is not None:
             write_atomically(to, json.dumps(as_json(found, base, new), indent=1).encode())
@@ -44,7 +42,18 @@ def run_compare(base: str, new: str, to: Path | None, update: bool, write: Calla
         return 0
 
 
-def _compared(before: Path, after: Path) -> Comparison:
+def compare(before: Path, after: Path, scores_only: bool) -> Comparison:
+    """Compare two folders of records, or two files of benchmarks.
+
+    Raises UqbenchError for what cannot be read, and for scores of benchmarks, which have none.
+    """
+    # Imported first, for threads can be limited only in libraries that are loaded.
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
     if before.is_dir():
-        return compare_sides(read_side(before), read_side(after))
+        with threadpool_limits(1):
+            return compare_sides(read_side(before), read_side(after), scores_only)
+    if scores_only:
+        raise UqbenchError(f"--scores-only: {before.name} is a file of benchmarks, and these have no scores.")
     return compare_files(read_benchmarks(before), read_benchmarks(after))

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from uqbench.compare.accuracy import Accuracy, Asked, compare_predictions, not_comparable, tests_of
 from uqbench.compare.benchmarks import Benchmarks, compare_benchmarks
-from uqbench.compare.cost import compare_costs
+from uqbench.compare.cost import Costs, compare_costs
 from uqbench.compare.findings import LEVEL, Change, Finding, Judged, finding, judge
 from uqbench.compare.properties import compare_properties, same_properties
 from uqbench.compare.side import Entry, Side
 from uqbench.errors import UqbenchError
+
+SCORES_ONLY = "time and memory not compared (--scores-only)"
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,11 @@ class Comparison:
         return 2 if self.incomparable or not self.matched else 0
 
 
-def compare_sides(base: Side, new: Side) -> Comparison:
-    """Compare records; cells answer to each other by what was asked, whatever the code that answered."""
+def compare_sides(base: Side, new: Side, scores_only: bool = False) -> Comparison:
+    """Compare records; cells answer to each other by what was asked, whatever the code that answered.
+
+    scores_only: leave time and memory alone, as between machines.
+    """
     both = [cell for cell in base.entries if cell in new.entries]
     findings = [f for cell in both if (f := _outcome(base.entries[cell], new.entries[cell]))]
     answered = [c for c in both if all(s.entries[c].record.status == "ok" for s in (base, new))]
@@ -75,7 +80,7 @@ def compare_sides(base: Side, new: Side) -> Comparison:
         asked += found.asked
         findings += found.lost
         notes += [f"{cell}: {note}" for note in found.untested]
-    costs = compare_costs(base, new, answered)
+    costs = Costs([], [], [SCORES_ONLY]) if scores_only else compare_costs(base, new, answered)
     judged = _judged(tests_of(asked), costs.tests)
     findings += costs.findings + [finding(j) for j in judged if j.counts]
     return Comparison(

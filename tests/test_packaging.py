@@ -18,7 +18,7 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     # A copy, since building leaves files behind that the next build would pick up.
     ignored = shutil.ignore_patterns(
-        ".*", "build", "*.egg-info", "__pycache__", "uqbench-results", "leaderboard"
+        ".*", "build", "*.egg-info", "__pycache__", "uqbench-results", "results", "leaderboard"
     )
     source = shutil.copytree(ROOT, folder / "source", ignore=ignored)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]

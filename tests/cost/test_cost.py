@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import dense_problem
+from dense_problems import dense_problem
 
 from uqbench.cost.contention import OtherLoad
 from uqbench.cost.machine import describe_machine, describe_software, machine_class

@@ -1,7 +1,7 @@
 """Bootstrap and baseline against brute-force refits."""
 
 import numpy as np
-from conftest import dense_problem
+from dense_problems import dense_problem
 
 from uqbench.linear.evidence import maximise_evidence
 from uqbench.linear.normal import accumulate

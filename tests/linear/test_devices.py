@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import dense_problem
+from dense_problems import dense_problem
 
 from uqbench.api import LinearMethod
 from uqbench.check.method import method_specs

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import dense_problem
+from dense_problems import dense_problem
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import BayesianRidge
 

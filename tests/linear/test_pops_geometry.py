@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import dense_problem
+from dense_problems import dense_problem
 from popsregression import POPSRegression
 from scipy.optimize import linprog
 

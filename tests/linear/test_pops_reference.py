@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from conftest import dense_problem
+from dense_problems import dense_problem
 from popsregression import POPSRegression
 from scipy.stats import qmc
 from sklearn.linear_model import BayesianRidge

@@ -1,7 +1,7 @@
 """Automatic relevance determination against scikit-learn, the evidence itself, and a planted sparse truth."""
 
 import numpy as np
-from conftest import dense_problem
+from dense_problems import dense_problem
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import ARDRegression
 

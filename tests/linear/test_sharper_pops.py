@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from atomic_problem import atomic_problem, stacked
-from conftest import dense_problem
+from dense_problems import dense_problem
 from scipy.optimize import linprog
 
 from uqbench.errors import UqbenchError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import dense_problem
+from dense_problems import dense_problem
 
 from uqbench.errors import UqbenchError
 from uqbench.linear.evidence import maximise_evidence

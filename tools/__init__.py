@@ -1,0 +1,1 @@
+"""What made the data that uqbench ships; not part of the installed package."""

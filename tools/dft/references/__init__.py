@@ -1,0 +1,1 @@
+"""Reference properties, one file each; every value with its method, error and protocol."""

@@ -42,3 +42,13 @@ def test_the_property_example_passes_the_check(tmp_path, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "properties.md").read_text(), re.S)
     (tmp_path / "bain.py").write_text(code)
     assert main(["check", "bain", "--plugin", str(tmp_path / "bain.py")]) == 0, capsys.readouterr().out
+
+
+def test_the_figures_of_the_leaderboards_are_there():
+    pages = sorted(DOCS.with_name("leaderboard").rglob("leaderboard.md"))
+    assert len(pages) == 3
+    for page in pages:
+        figures = re.findall(r"\]\((figures/[^)]+)\)", page.read_text())
+        assert figures
+        for figure in figures:
+            assert (page.parent / figure).exists(), f"{page}: {figure}"

@@ -9,7 +9,15 @@ from uqbench.atomic import write_atomically
 from uqbench.report.evidence import Evidence, load_evidence
 from uqbench.report.figures import curve_figure, section_figures
 from uqbench.report.markdown import details, escape
-from uqbench.report.notes import HOW_TO_READ, HOW_TO_READ_PROPERTIES, machines, reproduction, section_notes
+from uqbench.report.method_cards import method_cards
+from uqbench.report.notes import (
+    HOW_TO_READ,
+    HOW_TO_READ_PROPERTIES,
+    HOW_TO_SUBMIT,
+    machines,
+    reproduction,
+    section_notes,
+)
 from uqbench.report.plot_learning import Curve, learning_curves
 from uqbench.report.property_panel import make_panels
 from uqbench.report.property_results import has_properties
@@ -30,7 +38,9 @@ Rankings = dict[tuple[str, str], Ranking]
 
 MOST_FIGURED = 6
 """Comparisons of frames with figures, which take seconds each; of the others the page has the tables."""
-NOT_FIGURED = f"Figures are drawn for the first {MOST_FIGURED} comparisons; `uqbench report --html` has them for all."
+NOT_FIGURED = (
+    f"Figures are drawn for the first {MOST_FIGURED} comparisons; `uqbench report --html` has them for all."
+)
 
 
 def write_report(records: Path, out: Path) -> Path:
@@ -99,17 +109,20 @@ def _page(
     parts = [
         "# uqbench leaderboard\n\nWhich error bars can be trusted, how tight they are, and what they cost.\n",
         f"{said}, {len(evidence.problems)} problems. "
-        "[How to read it](#how-to-read-it) · [Failures and problems](#failures-and-problems) · "
-        "[How to reproduce it](#how-to-reproduce-it)\n",
+        "[How to read it](#how-to-read-it) · [The methods](#the-methods) · "
+        "[Failures and problems](#failures-and-problems) · [How to reproduce it](#how-to-reproduce-it) · "
+        "[How to submit](#how-to-submit)\n",
         "".join(f"- [{escape(title)}](#{slug})\n" for title, slug in links) if len(links) > 1 else "",
         *texts,
         f"## How to read it\n\n{HOW_TO_READ}{properties}",
+        f"## The methods\n\n{method_cards(r.cell.method for r in records)}",
         "## Failures and problems\n",
         failures or "No cell failed.\n",
         f"### Problems\n\n{problems}" if problems else "No record had a problem.\n",
     ]
     if records:
         parts.append(f"## How to reproduce it\n\n{reproduction(alike, records)}\n{machines(records)}")
+    parts.append(f"## How to submit\n\n{HOW_TO_SUBMIT}")
     return "\n".join(part for part in parts if part)
 
 

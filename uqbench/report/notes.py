@@ -41,6 +41,12 @@ HOW_TO_READ = f"""\
 """
 
 
+HOW_TO_SUBMIT = """\
+Run the suite with your method, and send its folder of records as a pull request. `uqbench check-records FOLDER` is what
+reviewers run: the schema, the hash of the data, and every score computed again from the raw predictions.
+"""
+
+
 HOW_TO_READ_PROPERTIES = """\
 - **simulation results** come from one fit on the whole pool, without the structures their references were computed on,
   or without a whole group of it (extrapolation). **raw**: the posterior as the method gives it. **κ**: its spread about

@@ -38,7 +38,7 @@ _SETTINGS = {
 def section_figures(
     section: Section, rankings: Mapping[tuple[str, str], Ranking], styles: Mapping[str, Style]
 ) -> dict[str, bytes]:
-    """SVG and PNG files by name, of the test part, energies and forces; the same input gives the same bytes.
+    """SVG files by name, of the test part, energies and forces; the same input gives the same bytes.
 
     A figure that would have nothing to show is left out.
     """
@@ -50,14 +50,14 @@ def section_figures(
 
 
 def curve_figure(curve: Curve, styles: Mapping[str, Style]) -> dict[str, bytes]:
-    """SVG and PNG files of a learning curve by name; none where there is nothing to show."""
+    """The SVG file of a learning curve by name; none where there is nothing to show."""
     return figure_files(
         lambda: draw_learning(curve, _shown(curve.sections[-1]), styles), f"{curve.slug}-learning"
     )
 
 
 def figure_files(draw: Callable[[], Figure | None], stem: str) -> dict[str, bytes]:
-    """SVG and PNG by file name of what draw makes, in the settings of all figures; none if it makes nothing."""
+    """An SVG by its file name of what draw makes, in the settings of all figures; none if it makes nothing."""
     with _drawing():
         figure = draw()
         return {} if figure is None else _saved(figure, stem)
@@ -78,12 +78,6 @@ def _drawing() -> Iterator[None]:
 
 
 def _saved(figure: Figure, stem: str) -> dict[str, bytes]:
-    files = {}
-    figure.draw_without_rendering()
-    # What the layout engine found once holds for both formats, and finding it is half of the time.
-    figure.set_layout_engine("none")
-    for suffix, about in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix, dpi=150, metadata=about)
-        files[f"{stem}.{suffix}"] = buffer.getvalue()
-    return files
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return {f"{stem}.svg": buffer.getvalue()}

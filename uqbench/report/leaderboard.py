@@ -36,7 +36,7 @@ from uqbench.report.tables import (
 
 Rankings = dict[tuple[str, str], Ranking]
 
-MOST_FIGURED = 6
+MOST_FIGURED = 3
 """Comparisons of frames with figures, which take seconds each; of the others the page has the tables."""
 NOT_FIGURED = (
     f"Figures are drawn for the first {MOST_FIGURED} comparisons; `uqbench report --html` has them for all."
@@ -60,7 +60,7 @@ def write_page(evidence: Evidence, out: Path) -> Path:
     for curve in learning_curves(sections):
         figures = curve_figure(curve, styles)
         _write_figures(out, figures)
-        texts += [_curve(curve, name) for name in figures if name.endswith(".svg")]
+        texts += [_curve(curve, name) for name in figures]
     panels = make_panels(sections)
     for panel in panels:
         text, figures = panel_section(panel, styles)
@@ -79,8 +79,7 @@ def write_page(evidence: Evidence, out: Path) -> Path:
         figures = section_figures(section, rankings, styles) if figured < MOST_FIGURED else {}
         figured += 1
         _write_figures(out, figures)
-        names = [name for name in figures if name.endswith(".svg")]
-        text = _section(section, rankings, names)
+        text = _section(section, rankings, list(figures))
         texts.append(text if figures else f"{text}\n{NOT_FIGURED}\n")
     page = out / "leaderboard.md"
     links = [(s.title, s.slug) for s in (*panels, *shown)]

@@ -36,4 +36,4 @@ def panel_section(panel: Materials, styles: Mapping[str, Style]) -> tuple[str, F
     """Text of the section of a panel, and its figure by file name where there are intervals."""
     stem = f"{panel.slug}-coverage"
     files = figure_files(lambda: draw_panel_coverage(panel, styles), stem) if panel.enough else {}
-    return panel_text(panel, [name for name in files if name.endswith(".svg")]), files
+    return panel_text(panel, list(files)), files

@@ -50,7 +50,7 @@ Cells = tuple[list[str], list[list[str]]]
 
 
 def write_study(study: Study, out: Path) -> Path:
-    """Write out/linear-study.md and out/figures/linear-study.svg and .png; returns the page's path."""
+    """Write out/linear-study.md and out/figures/linear-study.svg; returns the page's path."""
     for name, content in study_figure(study).items():
         write_atomically(out / "figures" / name, content)
     page = out / "linear-study.md"

@@ -25,7 +25,7 @@ WORST_SCORE = 1.08
 
 
 def study_figure(study: Study) -> dict[str, bytes]:
-    """SVG and PNG by file name; the same study gives the same bytes."""
+    """An SVG by its file name; the same study gives the same bytes."""
     return figure_files(lambda: _draw(study), "linear-study")
 
 

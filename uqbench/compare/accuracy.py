@@ -125,7 +125,7 @@ def tests_of(asked: list[Asked]) -> list[Change]:
 def _scored(tables: Mapping[str, RawTable]) -> Iterator[tuple[str, str]]:
     for kind, table in tables.items():
         for part in PARTS[1:]:
-            if (table.scored & (table.part == PARTS.index(part))).any():
+            if table.scored_in(part).any():
                 yield kind, part
 
 

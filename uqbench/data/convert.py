@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from uqbench.atomic import write_atomically
+from uqbench.checksum import file_sha256
 from uqbench.data.card import read_card
 from uqbench.data.hdf5 import Layout, Selection, read_hdf5
 from uqbench.errors import UqbenchError
@@ -35,8 +36,6 @@ SOURCES: dict[Layout, dict[str, str]] = {
         "cluster": "reaction",
     },
 }
-HASHED = 1 << 24
-"""Bytes read at once; the files are gigabytes."""
 
 
 def convert(path: Path, layout: Layout, selection: Selection, folder: Path) -> Path:
@@ -69,7 +68,7 @@ def convert(path: Path, layout: Layout, selection: Selection, folder: Path) -> P
         "licence": source["licence"],
         "citation": source["citation"],
         "files": [{"name": "pool.xyz.xz", "sha256": hashlib.sha256(pool).hexdigest(), "bytes": len(pool)}],
-        "upstream": [{"url": source["url"], "sha256": _sha256(path), "bytes": path.stat().st_size}],
+        "upstream": [{"url": source["url"], "sha256": file_sha256(path), "bytes": path.stat().st_size}],
         "dft": {"summary": source["dft"]},
         "groups": {name: f"{n} structures" for name, n in sorted(groups.items())},
         "cluster_by": {"*": source["cluster"]},
@@ -80,11 +79,3 @@ def convert(path: Path, layout: Layout, selection: Selection, folder: Path) -> P
     write_atomically(card, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
     read_card(card)
     return card
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(HASHED):
-            digest.update(block)
-    return digest.hexdigest()

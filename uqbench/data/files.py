@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from uqbench.checksum import file_sha256
 from uqbench.errors import UqbenchError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _located(card: Card, file: DataFile, beside: Path) -> Path:
             f'dataset "{card.name}": {path} has {size} bytes, the card says {file.bytes}. '
             "Delete it and fetch or copy it again."
         )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = file_sha256(path)
     if digest != file.sha256:
         raise UqbenchError(
             f'dataset "{card.name}": {path} has SHA-256 {digest}, the card says {file.sha256}. '

@@ -83,6 +83,7 @@ class VacancyFormation(Quantity):
             lattice,
             VacancyInA.about(backbone, elements, centre, mean, reach),
             RowsInA.about(lambda at: unrelaxed_row(backbone, elements, at), self.crystal, low, high),
+            unrelaxed_row(backbone, elements, self.crystal),
         )
 
     def rows(self, backbone: LinearBackbone, elements: tuple[str, ...]) -> Mapping[str, Array]:
@@ -117,6 +118,7 @@ class _Propagation:
     lattice: LatticeTable
     relaxed: VacancyInA
     unrelaxed: RowsInA
+    unrelaxed_at_reference: Array
 
     def __call__(self, samples: Array) -> Resampled:
         crystal = self.quantity.crystal
@@ -131,7 +133,7 @@ class _Propagation:
                 own,
                 self.unrelaxed.values(samples, a),
                 step.energy - samples @ self.tables.perfect,
-                samples @ unrelaxed_row(self.backbone, self.elements, crystal),
+                samples @ self.unrelaxed_at_reference,
             ]
         )
         status, reasons = list(lattice.status), list(lattice.reasons)

@@ -68,7 +68,7 @@ def _differences(record: Record, kind: str, table: RawTable) -> list[str]:
     differences = _calibration_differences(stored, kind, table)
     expected: dict[tuple[str, str], Variant] = {}
     for part in PARTS[1:]:
-        if (table.scored & (table.part == PARTS.index(part))).any():
+        if table.scored_in(part).any():
             expected["raw", part] = raw_variant(table, part)
             # A calibrated σ of zero cannot be scored: the record has a reason in place of scores.
             with suppress(UqbenchError):

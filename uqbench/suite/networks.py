@@ -19,6 +19,7 @@ from uqbench.api import KINDS, Frame, NetworkBackbone, TrainedNetwork, Variant
 from uqbench.api.network import Say
 from uqbench.atomic import write_atomically
 from uqbench.backbones.store import content_hash, locked
+from uqbench.checksum import file_sha256
 from uqbench.cost.contention import OtherLoad
 from uqbench.cost.memory import peak_resident_bytes
 from uqbench.errors import UqbenchError
@@ -120,10 +121,8 @@ class NetworkStore:
     def _write(self, key: str, network: TrainedNetwork, training: Training) -> None:
         file = self.folder / f"{key}.pt"
         network.save(file)
-        with file.open("rb") as content:
-            checksum = hashlib.file_digest(content, "sha256").hexdigest()
         about = {
-            "sha256": checksum,
+            "sha256": file_sha256(file),
             "backbone": repr(self.backbone),
             "network": type(network).__name__,
             "training": asdict(training),
@@ -139,9 +138,8 @@ class NetworkStore:
             return None
         try:
             about = json.loads(header.read_text())
-            with file.open("rb") as content:
-                if hashlib.file_digest(content, "sha256").hexdigest() != about["sha256"]:
-                    raise UqbenchError("its checksum is wrong")
+            if file_sha256(file) != about["sha256"]:
+                raise UqbenchError("its checksum is wrong")
             return StoredNetwork(key, self.backbone.load(file), Training(**about["training"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.say(f"{NOTE}{name}: the stored network {file} is damaged ({error}); training it again.")

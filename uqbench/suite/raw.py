@@ -47,6 +47,10 @@ class RawTable:
     config_types: NDArray[np.str_]
     scored: NDArray[np.bool_]
 
+    def scored_in(self, part: str) -> NDArray[np.bool_]:
+        """(n,) which entries of a part count."""
+        return self.scored & (self.part == PARTS.index(part))
+
     def prediction(self, chosen: NDArray[np.bool_]) -> Prediction:
         """The chosen entries (n,) as a Prediction (samples are not kept)."""
         stated = len(self.lower) > 0

@@ -16,7 +16,7 @@ from uqbench.scores.bootstrap import LEAST_CLUSTERS, draw_resamples, percentile_
 from uqbench.scores.calibrate import LEVELS, Calibration, fit_calibration
 from uqbench.scores.intervals import covered, width
 from uqbench.scores.summary import score_table
-from uqbench.suite.raw import PARTS, RawTable
+from uqbench.suite.raw import RawTable
 
 BOOTSTRAP_SEED = 0
 """One seed for all cells, so that methods are resampled alike."""
@@ -44,7 +44,7 @@ class Variant:
 
 def raw_variant(table: RawTable, part: str) -> Variant:
     """The predictions as the method made them."""
-    chosen = table.scored & (table.part == PARTS.index(part))
+    chosen = table.scored_in(part)
     prediction = table.prediction(chosen)
     intervals = table.intervals(chosen)
     stated = None
@@ -68,7 +68,7 @@ def fit_calibrations(table: RawTable) -> dict[int, Calibration]:
     """One calibration a fold, from its calibration part; raises UqbenchError if there is none."""
     found = {}
     for fold in np.unique(table.fold):
-        chosen = table.scored & (table.part == PARTS.index("calibration")) & (table.fold == fold)
+        chosen = table.scored_in("calibration") & (table.fold == fold)
         if not chosen.any():
             raise UqbenchError(f"fold {fold} has no scored label in its calibration part.")
         found[int(fold)] = fit_calibration(
@@ -90,7 +90,7 @@ def calibrate_all(tables: Mapping[str, RawTable]) -> dict[str, tuple[dict[int, C
 
 def calibrated_variant(table: RawTable, part: str, calibrations: Mapping[int, Calibration]) -> Variant:
     """Every fold's predictions after that fold's calibration; a level that a fold cannot attain is left out."""
-    chosen = table.scored & (table.part == PARTS.index(part))
+    chosen = table.scored_in(part)
     n = int(chosen.sum())
     std = np.empty(n)
     fold = table.fold[chosen]
@@ -146,7 +146,7 @@ def score_tables(
             for fold, c in by_fold.items()
         }
         for part in ("test", "held_out"):
-            if not (table.scored & (table.part == PARTS.index(part))).any():
+            if not table.scored_in(part).any():
                 continue
             variants = {"raw": raw_variant(table, part)}
             if by_fold:
@@ -217,7 +217,7 @@ def _resamples(cluster: NDArray[np.int64]):
 def _energy_score(table: RawTable, part: str) -> dict[str, Any]:
     if not len(table.energy_score):
         return {}
-    chosen = table.scored & (table.part == PARTS.index(part))
+    chosen = table.scored_in(part)
     draws = _resamples(table.cluster[chosen]).mean(table.energy_score[chosen])
     return {"energy_score": asdict(percentile_score(draws))}
 

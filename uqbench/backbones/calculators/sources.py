@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uqbench.api import Origin
+from uqbench.checksum import file_sha256
 from uqbench.errors import UqbenchError
 from uqbench.registry import load_file, unknown
 
@@ -30,15 +30,15 @@ def origin_of(text: str) -> Origin:
         return file_origin(text)
     if place.endswith(".py"):
         path = _existing(Path(place), text)
-        return Origin(text, text.replace(place, path.name), _sha256(path), pickled=False)
+        return Origin(text, text.replace(place, path.name), file_sha256(path), pickled=False)
     file = _module_file(place, text)
-    return Origin(text, text, _sha256(file) if file else "", pickled=False)
+    return Origin(text, text, file_sha256(file) if file else "", pickled=False)
 
 
 def file_origin(text: str) -> Origin:
     """A pickled model file: its name and the beginning of its hash stand for it, so that files of one name differ."""
     path = _existing(Path(text), text)
-    digest = _sha256(path)
+    digest = file_sha256(path)
     return Origin(text, f"{path.name}@{digest[:8]}", digest, pickled=True)
 
 
@@ -96,8 +96,3 @@ def _existing(path: Path, text: str) -> Path:
     if not path.is_file():
         raise UqbenchError(f"calculators {text!r}: there is no file {path}; give {WAYS}.")
     return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

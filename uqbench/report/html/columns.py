@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from uqbench.scores.bootstrap import Score
-from uqbench.suite.record import ScorePart
+from uqbench.suite.record import CellPart, ScorePart
 
 DIGITS = 4
 """Significant digits of numbers."""
@@ -26,6 +26,20 @@ class Column:
     kind: Literal["text", "number", "count", "share", "fixed", "hidden"]
     filtered: bool = False
     about: str = ""
+
+
+FIT_COLUMNS = (
+    Column("backbone", "text", True),
+    Column("train size", "text", True),
+    Column("seed", "text", True),
+    Column("device", "text", True),
+)
+"""What a method was fitted with; see fit_values."""
+
+
+def fit_values(cell: CellPart) -> list[str]:
+    """The values of FIT_COLUMNS."""
+    return [cell.backbone, f"{cell.train_size:g}", str(cell.seed), cell.device]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from uqbench.report.verify import stored_calibrations
 from uqbench.scores.intervals import half_widths, side_ratio
 from uqbench.scores.reliability import curve_levels
 from uqbench.scores.summary import MAIN_LEVEL
-from uqbench.suite.raw import PARTS, RawTable
+from uqbench.suite.raw import RawTable
 from uqbench.suite.record import read_raw
 from uqbench.suite.scoring import Variant, calibrated_variant, raw_variant
 
@@ -88,7 +88,7 @@ def _worst_or_reason(row: Row, table: RawTable) -> tuple[list[Worst], str]:
             found = raw_variant(table, row.part)
         else:
             found = calibrated_variant(table, row.part, stored_calibrations(row.record, row.kind))
-        chosen = table.scored & (table.part == PARTS.index(row.part))
+        chosen = table.scored_in(row.part)
         return worst_covered(found, table.structure[chosen], table.config_types), ""
     except UqbenchError as error:
         return [], str(error)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from uqbench.report.html.columns import Column, PageTable, rounded, scored
+from uqbench.report.html.columns import FIT_COLUMNS, Column, PageTable, fit_values, rounded, scored
 from uqbench.report.property_numbers import decimals, plain_name
 from uqbench.report.property_panel import Materials, Standing
 from uqbench.report.property_results import (
@@ -37,10 +37,7 @@ _RESULT_COLUMNS = (
     Column("claimed (%)", "share", about="what stated bounds are to hold; 100: an envelope"),
     Column("task", "text", True),
     Column("trained on", "text", True, "the whole pool, or without a group of it (extrapolation)"),
-    Column("backbone", "text", True),
-    Column("train size", "text", True),
-    Column("seed", "text", True),
-    Column("device", "text", True),
+    *FIT_COLUMNS,
     Column("comparison", "hidden"),
 )
 
@@ -121,10 +118,7 @@ def _row(result: Result, training: str, digits: int, comparison: int) -> list[An
         part.nominal if part else None,
         cell.task,
         training,
-        cell.backbone,
-        f"{cell.train_size:g}",
-        str(cell.seed),
-        cell.device,
+        *fit_values(cell),
         comparison,
     ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uqbench.report.evidence import Row
-from uqbench.report.html.columns import Column, PageTable, rounded, scored
+from uqbench.report.html.columns import FIT_COLUMNS, Column, PageTable, fit_values, rounded, scored
 from uqbench.report.ranking import Ranking, Standing, common_machine, cost_ratio, rank_rows, time_counts
 from uqbench.report.sections import Section
 from uqbench.report.tables import PART_NAMES, fit_seconds, tables_of
@@ -38,10 +38,7 @@ _COLUMNS = (
     Column("structures", "text", True, "test: like those trained on; held out: kinds that no fit has seen"),
     Column("task", "text", True),
     Column("dataset", "text", True),
-    Column("backbone", "text", True),
-    Column("train size", "text", True),
-    Column("seed", "text", True),
-    Column("device", "text", True),
+    *FIT_COLUMNS,
     Column("machine", "text", True),
     Column("unit", "hidden"),
     Column("relative", "hidden"),
@@ -110,10 +107,7 @@ def _row(standing: Standing, has_baseline: bool, machine: str, comparison: int) 
         PART_NAMES[row.part],
         cell.task,
         cell.dataset,
-        cell.backbone,
-        f"{cell.train_size:g}",
-        str(cell.seed),
-        cell.device,
+        *fit_values(cell),
         record.machine_class,
         row.unit,
         has_baseline,

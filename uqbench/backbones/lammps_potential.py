@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.calculators.calculator import Calculator, all_changes
 
 from uqbench.backbones.lammps_cell import Placement, place
 from uqbench.backbones.lammps_library import Lammps
-from uqbench.errors import UqbenchError
+from uqbench.backbones.whole_calculator import WholeCalculator
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 
-class LammpsCalculator(Calculator):
+class LammpsCalculator(WholeCalculator):
     """Energy (eV), forces (eV/Å) and, if periodic in three directions, stress (eV/Å³).
 
     write: puts the potential's files into a folder and gives the commands that use them (pair_style, pair_coeff)
     with types numbered as elements. One LAMMPS instance serves all calls; while only the positions of a periodic
     structure change it keeps the structure loaded. Raises UqbenchError for an element not in elements.
     """
-
-    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 (ASE's convention)
 
     def __init__(self, elements: tuple[str, ...], write: Callable[[Path], str]) -> None:
         super().__init__()
@@ -40,22 +37,13 @@ class LammpsCalculator(Calculator):
         self._lammps: Lammps | None = None
         self._loaded: Atoms | None = None
 
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Sequence[str] = ("energy",),
-        system_changes: Sequence[str] = tuple(all_changes),
-    ) -> None:
-        """Compute all properties at once."""
-        super().calculate(atoms, list(properties), list(system_changes))
-        structure = self.atoms
-        if structure is None:
-            raise UqbenchError(f"{type(self).__name__} was called without a structure; pass atoms.")
+    def compute(self, structure: Atoms) -> dict[str, Any]:
+        """All properties at once."""
         if self._lammps is None:
             self._lammps = Lammps()
         placement = self._load(self._lammps, structure)
         energy = self._lammps.scalar("thermo_pe")
-        self.results = {
+        results = {
             "energy": energy,
             "free_energy": energy,
             "forces": placement.vectors_back(self._lammps.forces().reshape(-1, 1)).reshape(-1, 3),
@@ -64,7 +52,8 @@ class LammpsCalculator(Calculator):
             # LAMMPS gives pressures xx yy zz xy xz yz in bar.
             pressure = self._lammps.vector("virial")[[0, 1, 2, 5, 4, 3]]
             stress = -pressure / self._lammps.pressure_unit()
-            self.results["stress"] = placement.tensor_back(stress[:, None])[:, 0]
+            results["stress"] = placement.tensor_back(stress[:, None])[:, 0]
+        return results
 
     def _load(self, lammps: Lammps, atoms: Atoms) -> Placement:
         before, self._loaded = self._loaded, None  # forgotten if LAMMPS fails

@@ -71,7 +71,7 @@ class ToyPairs(LinearBackbone):
 
     def potential(self, coefficients: Array, elements: tuple[str, ...]) -> Calculator:
         """An ASE calculator from rows times coefficients (P,)."""
-        from ase.calculators.calculator import Calculator, all_changes
+        from uqbench.backbones.whole_calculator import WholeCalculator
 
         def results(atoms: Atoms) -> dict[str, float | Array]:
             values = self._rows(atoms, elements) @ coefficients
@@ -80,18 +80,9 @@ class ToyPairs(LinearBackbone):
             found = {"energy": energy, "free_energy": energy, "forces": values[1 : 1 + 3 * n].reshape(n, 3)}
             return found | ({"stress": values[1 + 3 * n :]} if len(values) > 1 + 3 * n else {})
 
-        class _Toy(Calculator):
-            implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012
-
-            def calculate(
-                self,
-                atoms: Atoms | None = None,
-                properties: Sequence[str] = ("energy",),
-                system_changes: Sequence[str] = tuple(all_changes),
-            ) -> None:
-                super().calculate(atoms, properties, system_changes)
-                if atoms is not None:
-                    self.results = results(atoms)
+        class _Toy(WholeCalculator):
+            def compute(self, structure: Atoms) -> dict[str, float | Array]:
+                return results(structure)
 
         return _Toy()
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.calculators.calculator import Calculator, all_changes
 
 from uqbench.api import Array
 from uqbench.backbones.mace.graphs import make_batch, make_graph
 from uqbench.backbones.mace.model import coefficients, evaluate
+from uqbench.backbones.whole_calculator import WholeCalculator
 from uqbench.errors import UqbenchError
 
 if TYPE_CHECKING:
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from uqbench.backbones.mace.trained import TrainedMace
 
 
-class MaceCalculator(Calculator):
+class MaceCalculator(WholeCalculator):
     """Energy (eV), forces (eV/Å) and, if periodic in three directions, stress (eV/Å³), in float64.
 
     values: coefficients (n_elements + P,), or None for the network's own. references: energy (eV) that each
     element adds. Raises UqbenchError for a wrong number of coefficients and for an element unseen in training.
     """
-
-    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012 (ASE's convention)
 
     def __init__(
         self, trained: TrainedMace, values: Array | None, references: Mapping[str, float], device: str
@@ -47,24 +45,14 @@ class MaceCalculator(Calculator):
             )
         self._values = given
 
-    def calculate(
-        self,
-        atoms: Atoms | None = None,
-        properties: Sequence[str] = ("energy",),
-        system_changes: Sequence[str] = tuple(all_changes),
-    ) -> None:
-        """Compute all properties at once."""
+    def compute(self, structure: Atoms) -> dict[str, Any]:
+        """All properties at once."""
         import torch
 
-        super().calculate(atoms, list(properties), list(system_changes))
-        structure = self.atoms
-        if structure is None:
-            raise UqbenchError("MaceCalculator was called without a structure; pass atoms.")
         elements = self.trained.elements
         graph = make_graph(structure, elements, self.trained.config.cutoff)
         batch = make_batch([graph], len(elements), torch.float64, self.device)
         outputs = evaluate(self._network, batch, self._values)
         energy = float(outputs.energy) + sum(self.references[s] for s in structure.get_chemical_symbols())
-        self.results = {"energy": energy, "free_energy": energy, "forces": outputs.forces.cpu().numpy()}
-        if graph.volume is not None:
-            self.results["stress"] = outputs.stress[0].cpu().numpy()
+        results = {"energy": energy, "free_energy": energy, "forces": outputs.forces.cpu().numpy()}
+        return results if graph.volume is None else results | {"stress": outputs.stress[0].cpu().numpy()}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from uqbench.cli import _parser, main
+from uqbench.cli import main
+from uqbench.cli.parser import make_parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -36,7 +37,7 @@ def test_the_template_commands_work_as_written(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_understood(command):
-    _parser().parse_args(shlex.split(command))
+    make_parser(None).parse_args(shlex.split(command))
 
 
 def test_what_it_links_to_is_there():

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from toy_project import ROOT
 
-from uqbench.cli import _parser
+from uqbench.cli.parser import make_parser
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 STEPS = ACTION["runs"]["steps"]
@@ -92,4 +92,4 @@ def test_commands_of_the_gitlab_example_are_understood():
     commands = [line for line in script if line.startswith("python -m uqbench")]
     assert commands
     for command in commands:
-        _parser().parse_args(shlex.split(command)[3:])
+        make_parser(None).parse_args(shlex.split(command)[3:])

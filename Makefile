@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 
 .PHONY: run test test-slow gpu scores bench lint clean
 
-run: $(VENV)/.installed  ## score every installed method on the embedded dataset, write uqbench-results/leaderboard.md
+run: $(VENV)/.installed  ## score every installed method on the embedded dataset, write uqbench-results/README.md
 	$(BIN)/python -m uqbench run
 
 test: $(VENV)/.installed-dev  ## the tests that CI runs

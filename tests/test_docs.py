@@ -46,7 +46,7 @@ def test_the_property_example_passes_the_check(tmp_path, capsys):
 
 
 def test_the_figures_of_the_leaderboards_are_there():
-    pages = sorted(DOCS.with_name("leaderboard").rglob("leaderboard.md"))
+    pages = sorted(DOCS.with_name("leaderboard").rglob("README.md"))
     assert len(pages) == 3
     for page in pages:
         figures = re.findall(r"\]\((figures/[^)]+)\)", page.read_text())

@@ -197,9 +197,9 @@ def test_the_command_writes_what_was_asked_for(tmp_path, capsys):
     html = tmp_path / "page.html"
     assert main(["report", str(tmp_path / "records"), "--html", str(html)]) == 0
     assert html.exists()
-    assert not (tmp_path / "leaderboard.md").exists()
+    assert not (tmp_path / "README.md").exists()
     assert main(["report", str(tmp_path / "records"), "--html", str(html), "--out", str(tmp_path)]) == 0
-    assert (tmp_path / "leaderboard.md").exists()
+    assert (tmp_path / "README.md").exists()
     assert capsys.readouterr().out.count(f"wrote {html}") == 2
 
 

@@ -39,6 +39,22 @@ def test_page_ranks_lists_and_explains(tmp_path):
     assert "--method constant good na sad twin --task forces --seed 0" in page
 
 
+def test_the_overall_table_has_a_line_a_method_in_the_order_of_the_first_column(tmp_path):
+    write_methods(tmp_path / "records", constant="constant", good="true", lost="shuffled")
+    page = write_report(tmp_path / "records", tmp_path).read_text()
+    overall = page.split("## Overall")[1].split("<a id")[0]
+    lines = [line.strip("| ").split(" | ") for line in overall.splitlines() if line.startswith("|")]
+    assert lines[0][:2] == ["method", "forces"]
+    assert next(line[0] for line in lines[2:]) == "good"
+    scores = {row[1]: row[3].split(" ")[0] for row in rows_of(page, "Forces, test") if row[2] == "calibrated"}
+    assert {line[0]: line[1].split(" ")[0] for line in lines[2:]} == scores
+
+
+def test_without_the_baseline_there_is_no_overall_table(tmp_path):
+    write_methods(tmp_path / "records", bad="shuffled", good="true")
+    assert "## Overall" not in write_report(tmp_path / "records", tmp_path).read_text()
+
+
 def test_a_hostile_name_stays_text(tmp_path):
     name = "<script>|x\n`*[a](b)"
     tables = make_table("true")
@@ -94,7 +110,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path):
     assert first == second
     names = {name.rsplit("-", 1)[1] for name in first if name.startswith("figures/")}
     assert names == {f"{n}.svg" for n in ("calibration", "errors", "cost")}
-    page = first["leaderboard.md"].decode()
+    page = first["README.md"].decode()
     for name, content in first.items():
         if name.endswith(".svg"):
             assert f"({name})" in page

@@ -89,7 +89,7 @@ def test_a_committee_is_scored_without_training(scored):
     assert all(fit["cpu_s"] > 0 for fit in cost["fit"])
     assert cost["train_total_cpu_s"] >= sum(fit["cpu_s"] for fit in cost["fit"])
     assert set(np.unique(raw(out, record)["forces.rule"])) == {"student"}
-    page = (out / "leaderboard.md").read_text()
+    page = (out / "README.md").read_text()
     assert "--backbone calculators:source=committee.py:members --method external" in page
 
 

@@ -236,7 +236,7 @@ def test_a_bad_dataset_fails_alone(structures, cache, tmp_path):
     assert done.returncode == 1
     assert "bad.xyz" in done.stdout
     assert records(tmp_path / "out")["constant"]["status"] == "ok"
-    assert (tmp_path / "out" / "leaderboard.md").exists()
+    assert (tmp_path / "out" / "README.md").exists()
 
 
 def test_files_of_one_name_keep_their_records_apart(structures, cache, tmp_path):

@@ -1,4 +1,4 @@
-"""leaderboard.md and its figures, from a folder of records alone."""
+"""README.md and its figures, from a folder of records alone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from uqbench.report.notes import (
     reproduction,
     section_notes,
 )
+from uqbench.report.overall import Rankings, overall_tables
 from uqbench.report.plot_learning import Curve, learning_curves
 from uqbench.report.property_panel import make_panels
 from uqbench.report.property_results import has_properties
 from uqbench.report.property_sections import panel_section, property_section
-from uqbench.report.ranking import Ranking, rank_rows
+from uqbench.report.ranking import rank_rows
 from uqbench.report.sections import Section, make_sections
 from uqbench.report.styles import make_styles
 from uqbench.report.tables import (
@@ -34,8 +35,6 @@ from uqbench.report.tables import (
     tables_of,
 )
 
-Rankings = dict[tuple[str, str], Ranking]
-
 MOST_FIGURED = 3
 """Comparisons of frames with figures, which take seconds each; of the others the page has the tables."""
 NOT_FIGURED = (
@@ -44,7 +43,7 @@ NOT_FIGURED = (
 
 
 def write_report(records: Path, out: Path) -> Path:
-    """Write out/leaderboard.md and out/figures/ from a folder of records; returns the page's path.
+    """Write out/README.md and out/figures/ from a folder of records; returns the page's path.
 
     Every file is written whole or not at all, and the same records give the same bytes. Records that cannot be
     used are listed on the page. Raises UqbenchError if the folder has no records.
@@ -68,7 +67,9 @@ def write_page(evidence: Evidence, out: Path) -> Path:
         _write_figures(out, figures)
     summarised = {s.slug for panel in panels if panel.replaces_sections for s in panel.sections}
     shown = [section for section in sections if section.slug not in summarised]
-    figured = 0
+    # Predictions of frames first, simulation results after them.
+    shown.sort(key=has_properties)
+    ranked: dict[str, Rankings] = {}
     for section in shown:
         if has_properties(section):
             text, figures = property_section(section, styles)
@@ -76,16 +77,16 @@ def write_page(evidence: Evidence, out: Path) -> Path:
             _write_figures(out, figures)
             continue
         rankings = {(kind, part): rank_rows(section.of(kind, part)) for kind, part in tables_of(section)}
-        figures = section_figures(section, rankings, styles) if figured < MOST_FIGURED else {}
-        figured += 1
+        figures = section_figures(section, rankings, styles) if len(ranked) < MOST_FIGURED else {}
+        ranked[section.slug] = rankings
         _write_figures(out, figures)
         text = _section(section, rankings, list(figures))
         texts.append(text if figures else f"{text}\n{NOT_FIGURED}\n")
-    page = out / "leaderboard.md"
+    page = out / "README.md"
     links = [(s.title, s.slug) for s in (*panels, *shown)]
     alike = [[s] for s in shown]
     alike += [list(own) for panel in panels if panel.replaces_sections for own in panel.by_command]
-    write_atomically(page, _page(evidence, links, texts, alike).encode())
+    write_atomically(page, _page(evidence, links, [overall_tables(shown, ranked), *texts], alike).encode())
     return page
 
 

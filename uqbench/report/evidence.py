@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
 from uqbench.api import Array
 from uqbench.errors import UqbenchError
+from uqbench.report.property_panel import Materials, make_panels
+from uqbench.report.sections import Section, make_sections
 from uqbench.report.verify import stored_calibrations, verified
 from uqbench.scores.intervals import interval_score
 from uqbench.scores.reliability import calibration_curve, sigma_bins
@@ -79,6 +81,16 @@ class Evidence:
     records: list[Record]
     rows: list[Row]
     problems: list[Problem]
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        """What may stand side by side; both pages show these."""
+        return make_sections(self.records, self.rows)
+
+    @cached_property
+    def panels(self) -> list[Materials]:
+        """Simulation results of many materials."""
+        return make_panels(self.sections)
 
 
 def load_evidence(folder: Path) -> Evidence:

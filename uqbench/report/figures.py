@@ -11,7 +11,6 @@ from uqbench.report.plot_calibration import draw_calibration
 from uqbench.report.plot_cost import draw_cost
 from uqbench.report.plot_errors import draw_errors
 from uqbench.report.plot_learning import Curve, draw_learning
-from uqbench.report.ranking import Ranking
 from uqbench.report.sections import Section
 from uqbench.report.styles import Style
 
@@ -35,13 +34,12 @@ _SETTINGS = {
 }
 
 
-def section_figures(
-    section: Section, rankings: Mapping[tuple[str, str], Ranking], styles: Mapping[str, Style]
-) -> dict[str, bytes]:
+def section_figures(section: Section, styles: Mapping[str, Style]) -> dict[str, bytes]:
     """SVG files by name, of the test part, energies and forces; the same input gives the same bytes.
 
     A figure that would have nothing to show is left out.
     """
+    rankings = section.rankings
     standings = {k: rankings[k, "test"].standings for k in _shown(section) if (k, "test") in rankings}
     files: dict[str, bytes] = {}
     for name, draw in (("calibration", draw_calibration), ("errors", draw_errors), ("cost", draw_cost)):

@@ -18,13 +18,11 @@ from uqbench.report.notes import (
     reproduction,
     section_notes,
 )
-from uqbench.report.overall import Rankings, overall_tables
+from uqbench.report.overall import overall_tables
 from uqbench.report.plot_learning import Curve, learning_curves
-from uqbench.report.property_panel import make_panels
 from uqbench.report.property_results import has_properties
 from uqbench.report.property_sections import panel_section, property_section
-from uqbench.report.ranking import rank_rows
-from uqbench.report.sections import Section, make_sections
+from uqbench.report.sections import Section
 from uqbench.report.styles import make_styles
 from uqbench.report.tables import (
     PART_NAMES,
@@ -32,7 +30,6 @@ from uqbench.report.tables import (
     failures_table,
     group_tables,
     ranked_table,
-    tables_of,
 )
 
 MOST_FIGURED = 3
@@ -53,14 +50,14 @@ def write_report(records: Path, out: Path) -> Path:
 
 def write_page(evidence: Evidence, out: Path) -> Path:
     """See write_report."""
-    sections = make_sections(evidence.records, evidence.rows)
+    sections = evidence.sections
     styles = make_styles(r.cell.method for r in evidence.records)
     texts = []
     for curve in learning_curves(sections):
         figures = curve_figure(curve, styles)
         _write_figures(out, figures)
         texts += [_curve(curve, name) for name in figures]
-    panels = make_panels(sections)
+    panels = evidence.panels
     for panel in panels:
         text, figures = panel_section(panel, styles)
         texts.append(text)
@@ -69,24 +66,23 @@ def write_page(evidence: Evidence, out: Path) -> Path:
     shown = [section for section in sections if section.slug not in summarised]
     # Predictions of frames first, simulation results after them.
     shown.sort(key=has_properties)
-    ranked: dict[str, Rankings] = {}
+    figured = 0
     for section in shown:
         if has_properties(section):
             text, figures = property_section(section, styles)
             texts.append(text)
             _write_figures(out, figures)
             continue
-        rankings = {(kind, part): rank_rows(section.of(kind, part)) for kind, part in tables_of(section)}
-        figures = section_figures(section, rankings, styles) if len(ranked) < MOST_FIGURED else {}
-        ranked[section.slug] = rankings
+        figures = section_figures(section, styles) if figured < MOST_FIGURED else {}
+        figured += 1
         _write_figures(out, figures)
-        text = _section(section, rankings, list(figures))
+        text = _section(section, list(figures))
         texts.append(text if figures else f"{text}\n{NOT_FIGURED}\n")
     page = out / "README.md"
     links = [(s.title, s.slug) for s in (*panels, *shown)]
     alike = [[s] for s in shown]
     alike += [list(own) for panel in panels if panel.replaces_sections for own in panel.by_command]
-    write_atomically(page, _page(evidence, links, [overall_tables(shown, ranked), *texts], alike).encode())
+    write_atomically(page, _page(evidence, links, [overall_tables(shown), *texts], alike).encode())
     return page
 
 
@@ -134,13 +130,13 @@ def _curve(curve: Curve, figure: str) -> str:
     )
 
 
-def _section(section: Section, rankings: Rankings, figures: list[str]) -> str:
+def _section(section: Section, figures: list[str]) -> str:
     parts = [
         f'<a id="{section.slug}"></a>\n\n## {escape(section.title)}\n',
         section_notes(section),
         *(f"![{escape(_caption(name))}](figures/{name})\n" for name in figures),
     ]
-    for (kind, part), ranking in rankings.items():
+    for (kind, part), ranking in section.rankings.items():
         heading = f"### {escape(kind).capitalize()}, {PART_NAMES[part]}"
         sample = ranking.standings[0].row
         size = f"{sample.counts.sum():.0f} values in {ranking.n_clusters} clusters."

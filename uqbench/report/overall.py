@@ -10,8 +10,6 @@ from uqbench.report.ranking import Ranking, Standing, common_machine
 from uqbench.report.sections import Section
 from uqbench.report.tables import cost_text, fit_seconds
 
-Rankings = Mapping[tuple[str, str], Ranking]
-
 READING = (
     "Scores are calibrated interval scores at 95 % over those of calibrated `constant` (below 1: knows where the "
     "errors are), in brackets the rank; rows of one rank tie. Methods stand in the order of the first column.\n"
@@ -19,7 +17,7 @@ READING = (
 KINDS = ("forces", "energy", "stress")
 
 
-def overall_tables(sections: Sequence[Section], rankings: Mapping[str, Rankings]) -> str:
+def overall_tables(sections: Sequence[Section]) -> str:
     """One table for every dataset, backbone, device, train size and seed with ranked predictions; empty without."""
     groups: dict[str, list[Section]] = {}
     for section in sections:
@@ -29,7 +27,7 @@ def overall_tables(sections: Sequence[Section], rankings: Mapping[str, Rankings]
         ranked = {
             column: ranking
             for section in own
-            for column, ranking in rankings.get(section.slug, {}).items()
+            for column, ranking in section.rankings.items()
             if ranking.has_baseline
         }
         if ranked:
@@ -37,7 +35,7 @@ def overall_tables(sections: Sequence[Section], rankings: Mapping[str, Rankings]
     return "\n".join(["## Overall\n", READING, *tables]) if tables else ""
 
 
-def _table(sections: Sequence[Section], ranked: Rankings) -> str:
+def _table(sections: Sequence[Section], ranked: Mapping[tuple[str, str], Ranking]) -> str:
     columns = sorted(
         ranked, key=lambda c: (c[1] != "test", KINDS.index(c[0]) if c[0] in KINDS else len(KINDS), c[0])
     )

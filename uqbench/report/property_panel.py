@@ -15,9 +15,7 @@ from uqbench.report.property_results import (
     VARIANTS,
     Result,
     Variant,
-    chosen,
     has_properties,
-    methods_of,
     section_results,
     trainings,
 )
@@ -94,9 +92,12 @@ class Materials:
         """Scores of every method and posterior over all properties, every reference counted once."""
         return _standings([r for r in self.results if r.like.name == r.like.compared_with])
 
-    def standings_of(self, name: str) -> list[Standing]:
-        """The same over one property."""
-        return _standings([result for result in self.results if result.like.name == name])
+    @cached_property
+    def standings_of(self) -> dict[str, list[Standing]]:
+        """The same over each property."""
+        return {
+            name: _standings([r for r in self.results if r.like.name == name]) for name in self.properties
+        }
 
 
 def make_panels(sections: Sequence[Section]) -> list[Materials]:
@@ -156,12 +157,11 @@ def family_of(dataset: str) -> str:
 
 
 def _standings(results: Sequence[Result]) -> list[Standing]:
-    return [
-        _standing(own, method, variant)
-        for method in methods_of(results)
-        for variant in VARIANTS
-        if (own := chosen(results, method, variant))
-    ]
+    groups: dict[tuple[str, Variant], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result.method, result.variant), []).append(result)
+    order = sorted(groups, key=lambda key: (key[0], VARIANTS.index(key[1])))
+    return [_standing(groups[method, variant], method, variant) for method, variant in order]
 
 
 def _standing(results: Sequence[Result], method: str, variant: Variant) -> Standing:

@@ -113,7 +113,7 @@ def _by_property(panel: Materials) -> str:
     lines = []
     for name in panel.properties:
         label = escape(plain_name(name))
-        for standing in panel.standings_of(name):
+        for standing in panel.standings_of[name]:
             scores = standing.table.scores
             lines.append(
                 [
@@ -137,7 +137,7 @@ def _hits(panel: Materials) -> str:
     header = ["method", "posterior", "κ: median (range)", "stated bounds", "with the references' errors"]
     header += ["95 % intervals", "no answer", *(escape(plain_name(name)) for name in panel.properties)]
     by_name = {
-        name: {(s.method, s.variant): s for s in panel.standings_of(name)} for name in panel.properties
+        name: {(s.method, s.variant): s for s in panel.standings_of[name]} for name in panel.properties
     }
     lines = []
     for standing in panel.standings:

@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from uqbench.api import Array
-from uqbench.report.evidence import Row
 from uqbench.scores.bootstrap import LEAST_CLUSTERS, Score, percentile_score, ratio
 from uqbench.scores.comparison import BLOCK_NUMBERS, PAIRED_RESAMPLES, holm
 from uqbench.suite.scoring import BOOTSTRAP_SEED
+
+if TYPE_CHECKING:
+    from uqbench.report.evidence import Row
 
 FAMILY_ERROR = 0.05
 BASELINE = "constant"

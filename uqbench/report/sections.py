@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uqbench.api import KINDS
+from uqbench.report.ranking import Ranking, rank_rows
+from uqbench.suite.raw import PARTS
 from uqbench.suite.record import Record
 
 if TYPE_CHECKING:
@@ -40,6 +42,12 @@ class Section:
     def of(self, kind: str, part: str) -> list[Row]:
         """The rows of one table."""
         return [r for r in self.rows if r.kind == kind and r.part == part]
+
+    @cached_property
+    def rankings(self) -> dict[tuple[str, str], Ranking]:
+        """Tables by (kind, part), in the order in which they are shown."""
+        tables = [(kind, part) for kind in self.kinds for part in PARTS]
+        return {table: rank_rows(rows) for table in tables if (rows := self.of(*table))}
 
 
 def make_sections(records: Sequence[Record], rows: Sequence[Row]) -> list[Section]:

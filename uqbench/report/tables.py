@@ -108,7 +108,7 @@ def absolute_table(ranking: Ranking) -> str:
 def group_tables(section: Section) -> str:
     """Coverage at 95 % by kind of structure, one folded table a part and kind."""
     texts = []
-    for kind, part in tables_of(section):
+    for kind, part in section.rankings:
         rows = sorted(section.of(kind, part), key=lambda r: (r.record.cell.method, r.variant))
         by_row = [r.record.groups.get(r.variant, {}).get(part, {}).get(kind, {}) for r in rows]
         names = sorted({name for groups in by_row for name in groups})
@@ -124,11 +124,6 @@ def group_tables(section: Section) -> str:
         texts.append(f"{heading}\n\n{table(header, lines, text_columns=2)}")
     about = "In brackets: observations, in how many clusters.\n\n"
     return details("Coverage at 95 % by kind of structure", about + "\n".join(texts)) if texts else ""
-
-
-def tables_of(section: Section) -> list[tuple[str, str]]:
-    """(kind, part) of the tables that a section has."""
-    return [(kind, part) for kind in section.kinds for part in PART_NAMES if section.of(kind, part)]
 
 
 def cost_text(row: Row, machine: str) -> str:

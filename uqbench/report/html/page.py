@@ -19,8 +19,6 @@ from uqbench.report.html.libraries import datatables_css, datatables_js, plotly_
 from uqbench.report.html.pictures import Gallery, picture_key
 from uqbench.report.html.property_table import panel_table, property_table
 from uqbench.report.html.score_table import Comparison, make_comparisons, score_table
-from uqbench.report.property_panel import make_panels
-from uqbench.report.sections import make_sections
 from uqbench.report.styles import make_styles
 
 SCRIPTS = ("format.js", "table.js", "charts.js", "details.js", "start.js")
@@ -52,11 +50,11 @@ def _told(folder: Path, evidence: Evidence) -> tuple[dict[str, Any], str]:
 def page_data(folder: Path, evidence: Evidence) -> dict[str, Any]:
     """All that the page shows, as plain values. folder: where the raw predictions lie."""
     records = evidence.records
-    sections = make_sections(records, evidence.rows)
+    sections = evidence.sections
     comparisons = make_comparisons(sections)
     scores = score_table(comparisons)
     properties, bars = property_table(sections)
-    panels = panel_table(make_panels(sections))
+    panels = panel_table(evidence.panels)
     tables = [t for t in (scores, panels, properties, failures_table(records)) if t.rows]
     return {
         "counts": {s: sum(r.status == s for r in records) for s in ("ok", "failed", "not applicable")},

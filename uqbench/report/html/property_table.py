@@ -95,7 +95,7 @@ def panel_table(panels: Sequence[Materials]) -> PageTable:
     for panel in panels:
         table.rows.extend(_panel_row(panel, "all", standing) for standing in panel.standings)
         for name in panel.properties:
-            table.rows.extend(_panel_row(panel, plain_name(name), s) for s in panel.standings_of(name))
+            table.rows.extend(_panel_row(panel, plain_name(name), s) for s in panel.standings_of[name])
     return table
 
 

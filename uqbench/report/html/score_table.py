@@ -8,9 +8,9 @@ from typing import Any
 
 from uqbench.report.evidence import Row
 from uqbench.report.html.columns import FIT_COLUMNS, Column, PageTable, fit_values, rounded, scored
-from uqbench.report.ranking import Ranking, Standing, common_machine, cost_ratio, rank_rows, time_counts
+from uqbench.report.ranking import Ranking, Standing, common_machine, cost_ratio, time_counts
 from uqbench.report.sections import Section
-from uqbench.report.tables import PART_NAMES, fit_seconds, tables_of
+from uqbench.report.tables import PART_NAMES, fit_seconds
 from uqbench.suite.record import ScorePart
 
 _COLUMNS = (
@@ -63,9 +63,9 @@ class Comparison:
 def make_comparisons(sections: Sequence[Section]) -> list[Comparison]:
     """One for each table of the leaderboard, in its order."""
     return [
-        Comparison(f"{kind}, {PART_NAMES[part]} · {section.title}", rank_rows(section.of(kind, part)))
+        Comparison(f"{kind}, {PART_NAMES[part]} · {section.title}", ranking)
         for section in sections
-        for kind, part in tables_of(section)
+        for (kind, part), ranking in section.rankings.items()
     ]
 
 

@@ -6,7 +6,8 @@ the data resolve and not with the longest corrections; from each side of each ax
 Bounds are exact over the box, and simulation results are carried by draws from it.
 
 Cost: three passes over the rows and two P × P eigendecompositions; O(P²) a predicted row.
-Limits: linear in the parameters; bounds state no probability: they are an envelope less what is clipped.
+Limits: linear in the parameters; the probability stated is the share of corrections between both ends of an axis, which
+is no probability of predictions.
 Reference: corrections of Swinburne & Perez, Mach. Learn.: Sci. Technol. 6, 015008 (2025), arXiv 2402.01810.
 """
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from synthetic_records import failed, make_record, make_table, write, write_methods
 
+from uqbench.registry import discover
 from uqbench.report.leaderboard import write_report
 from uqbench.report.markdown import escape, number
 from uqbench.report.styles import make_styles
@@ -130,6 +131,16 @@ def test_styles_are_distinct_and_do_not_depend_on_the_others():
     assert len(set(many.values())) == 64
     assert len({(s.marker, s.line) for s in many.values()}) >= 32
     assert make_styles(["pops"])["pops"] == make_styles(["constant", "pops"])["pops"] == few["pops"]
+
+
+def test_methods_that_come_along_look_alike_everywhere_and_variants_share_the_colour():
+    shipped = sorted(discover().methods)
+    styles = make_styles([*shipped, "pops:bounds=exact", "mine"])
+    assert len(set(styles.values())) == len(styles)
+    for name in shipped:
+        assert make_styles([name])[name] == styles[name]
+    assert styles["pops:bounds=exact"].colour == styles["pops"].colour
+    assert styles["constant"].colour == "#7F7F7F"
 
 
 def test_a_figure_needs_no_spread_of_sigma(tmp_path):

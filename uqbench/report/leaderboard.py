@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from uqbench.atomic import write_atomically
 from uqbench.report.evidence import Evidence, load_evidence
@@ -82,8 +83,20 @@ def write_page(evidence: Evidence, out: Path) -> Path:
     links = [(s.title, s.slug) for s in (*panels, *shown)]
     alike = [[s] for s in shown]
     alike += [list(own) for panel in panels if panel.replaces_sections for own in panel.by_command]
-    write_atomically(page, _page(evidence, links, [overall_tables(shown), *texts], alike).encode())
+    write_atomically(
+        page, _page(evidence, links, [_others(out), overall_tables(shown), *texts], alike).encode()
+    )
     return page
+
+
+def _others(out: Path) -> str:
+    """Links to the pages of folders of records in subfolders."""
+    names = sorted(page.parent.name for page in out.glob("*/README.md") if (page.parent / "records").is_dir())
+    return (
+        f"Further pages: {', '.join(f'[{escape(n)}]({quote(n)}/README.md)' for n in names)}.\n"
+        if names
+        else ""
+    )
 
 
 def _write_figures(out: Path, figures: Mapping[str, bytes]) -> None:

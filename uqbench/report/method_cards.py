@@ -17,7 +17,7 @@ def method_cards(methods: Iterable[str]) -> str:
     registry = discover()
     names = sorted({method.split(":")[0] for method in methods} & set(registry.methods))
     return "\n".join(
-        details(f"<code>{name}</code>: {escape(title)}", body)
+        details(f"<code>{name}</code>: {_coded(title)}", body)
         for name in names
         for title, body in [card(sys.modules[registry.methods[name].__module__].__doc__ or "")]
     )
@@ -31,6 +31,11 @@ def card(docstring: str) -> tuple[str, str]:
     """
     title, _, rest = docstring.strip().partition("\n")
     about, *parts = re.split(rf"^({'|'.join(PARTS)}): ", rest.strip(), flags=re.M)
-    paragraphs = [escape(p) for p in re.split(r"\n\s*\n", about) if p.strip()]
-    items = [f"- **{name}**: {escape(text)}\n" for name, text in zip(parts[::2], parts[1::2], strict=True)]
+    paragraphs = [_coded(p) for p in re.split(r"\n\s*\n", about) if p.strip()]
+    items = [f"- **{name}**: {_coded(text)}\n" for name, text in zip(parts[::2], parts[1::2], strict=True)]
     return title, "".join(f"{p}\n\n" for p in paragraphs) + "".join(items)
+
+
+def _coded(text: str) -> str:
+    """Plain text with what stands in backquotes as code."""
+    return re.sub(r"&#96;(.+?)&#96;", r"<code>\1</code>", escape(text))

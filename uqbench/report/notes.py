@@ -42,8 +42,9 @@ HOW_TO_READ = f"""\
 
 
 HOW_TO_SUBMIT = """\
-Run the suite with your method, and send its folder of records as a pull request. `uqbench check-records FOLDER` is what
-reviewers run: the schema, the hash of the data, and every score computed again from the raw predictions.
+Run the suite with your method, and send its records as a pull request, into the folder `records` beside this page.
+`uqbench check-records FOLDER` is what reviewers run: the schema, the hash of the data, and every score computed again
+from the raw predictions.
 """
 
 
@@ -147,8 +148,8 @@ def reproduction(alike: Sequence[Sequence[Section]], records: Sequence[Record]) 
         f"Random: the split and every fit, from the seed ({seeds}) and the number of the fold; score intervals "
         f"({RESAMPLES:,} resamples) and comparisons, both from seed {BOOTSTRAP_SEED}. "
         "`python -m uqbench report RECORDS` writes this page again from the records and their raw predictions, with "
-        "no model run. It recomputes the values of all scores; intervals of single scores and the attainable "
-        "correlation are the record's.\n"
+        "no model run. It recomputes the values of all scores; intervals of single scores, the attainable correlation "
+        "and simulation results, whose samples are not kept, are the record's.\n"
     )
 
 

@@ -12,7 +12,8 @@ from uqbench.report.tables import cost_text, fit_seconds
 
 READING = (
     "Scores are calibrated interval scores at 95 % over those of calibrated `constant` (below 1: knows where the "
-    "errors are), in brackets the rank; rows of one rank tie. Methods stand in the order of the first column.\n"
+    "errors are), in brackets the rank among all rows of the table further down, raw ones too; rows of one rank tie. "
+    "Methods stand in the order of the first column.\n"
 )
 KINDS = ("forces", "energy", "stress")
 

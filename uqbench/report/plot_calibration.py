@@ -20,7 +20,9 @@ def draw_calibration(standings: Standings, styles: Mapping[str, Style]) -> Figur
     rows = {k: own for k, own in rows.items() if own}
     if not rows:
         return None
-    figure = new_figure(8.0, 0.5 + 2.7 * len(rows))
+    figure = new_figure(8.5, 0.5 + 2.7 * len(rows))
+    # Square axes leave room that the plain layout takes from the labels.
+    figure.set_layout_engine("compressed", wspace=0.05)
     axes = figure.subplots(len(rows), 2, sharex=True, sharey=True, squeeze=False)
     for line, (kind, own) in zip(axes, rows.items(), strict=True):
         for axis, variant in zip(line, ("raw", "calibrated"), strict=True):

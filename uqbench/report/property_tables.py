@@ -176,8 +176,13 @@ def reasons_list(results: Sequence[Result]) -> str:
             key = (result.method, VARIANT_NAMES[result.variant], reason)
             said.setdefault(key, []).append(plain_name(result.like.name))
     n = len({r.like.name for r in results})
-    lines = []
+    speakers: dict[tuple[str, str], list[str]] = {}
     for (method, variant, reason), names in said.items():
         which = "all properties" if len(names) == n else ", ".join(names)
-        lines.append(f"- {escape(method)} ({variant}), {escape(which)}: {escape(reason)}\n")
+        speakers.setdefault((which, reason), []).append(f"{method} ({variant})")
+    everyone = len({(r.method, r.variant) for r in results})
+    lines = []
+    for (which, reason), names in speakers.items():
+        who = "all methods" if len(names) == everyone else ", ".join(names)
+        lines.append(f"- {escape(who)}, {escape(which)}: {escape(reason)}\n")
     return "".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,26 @@ Standings = Mapping[str, Sequence[Standing]]
 # Okabe & Ito's palette, distinct to colour-blind readers, with grey for its yellow, which is faint on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-# The first for which the methods that come with uqbench differ in colour, and `constant` is grey.
-_SALT = 221
+_PLACES = {
+    "pops": (0, 0),
+    "pops_calibrated": (1, 0),
+    "pops_hull": (2, 0),
+    "pops_whitened": (3, 0),
+    "bayesian_linear": (4, 0),
+    "llpr": (5, 0),
+    "pops_reference": (6, 0),
+    "constant": (7, 0),
+    "bootstrap": (0, 1),
+    "committee_subset": (1, 1),
+    "cqr": (2, 1),
+    "correlated_noise_ensemble": (3, 1),
+    "mean_variance": (4, 1),
+    "correlated_noise": (5, 1),
+    "deep_ensemble": (6, 1),
+    "external": (7, 1),
+    "shallow_ensemble": (0, 2),
+}
+"""Colour and turn of the methods that come with uqbench: the same in every figure of every page."""
 Dashes = tuple[float, tuple[float, ...]]
 _LINES: tuple[Dashes, ...] = (
     (0, ()),
@@ -51,21 +69,33 @@ class Style:
 
 
 def make_styles(methods: Iterable[str]) -> Mapping[str, Style]:
-    """A style for each method, from its name alone unless another has taken it: up to 8 have colours of their own.
+    """A style for each method: its place, a method with parameters in the colour of its name; others by their name.
 
-    All three together differ between any 64.
+    All three together differ between any 64; up to 8 methods that have no place have colours of their own.
     """
-    taken: set[int] = set()
+    names = sorted(set(methods))
+    taken = {_PLACES[name] for name in names if name in _PLACES}
     styles = {}
-    for name in sorted(set(methods)):
-        slot = int(hashlib.sha256(f"{_SALT}:{name}".encode()).hexdigest(), 16) % len(_COLOURS)
-        turn = len(taken) // len(_COLOURS)
-        while slot + turn * len(_COLOURS) in taken:
-            slot = (slot + 1) % len(_COLOURS)
-        taken.add(slot + turn * len(_COLOURS))
-        other = (slot + turn) % len(_MARKERS)
-        styles[name] = Style(_COLOURS[slot], _MARKERS[other], _LINES[(slot + 3 * turn) % len(_LINES)])
+    for name in names:
+        place = _PLACES.get(name)
+        if place is None:
+            place = next(p for p in _wanted(name) if p not in taken)
+            taken.add(place)
+        colour, turn = place
+        marker = _MARKERS[(colour + turn) % len(_MARKERS)]
+        styles[name] = Style(_COLOURS[colour], marker, _LINES[(colour + 3 * turn) % len(_LINES)])
     return styles
+
+
+def _wanted(name: str) -> Iterator[tuple[int, int]]:
+    """Places in the order in which a method that has none takes one."""
+    n = len(_COLOURS)
+    base = name.split(":")[0]
+    if base in _PLACES:
+        colour, first = _PLACES[base]
+        yield from ((colour, turn) for turn in range(first, n))
+    start = int(hashlib.sha256(name.encode()).hexdigest(), 16) % n
+    yield from (((start + k) % n, turn) for turn in range(n) for k in range(n))
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from uqbench.scores.bootstrap import Score
 from uqbench.suite.record import CellPart, ScorePart
 
-DIGITS = 4
+DIGITS = 7
 """Significant digits of numbers."""
 
 
@@ -69,10 +69,10 @@ class PageTable:
 
 
 def rounded(value: float | None) -> float | None:
-    """To four significant digits; None for what is not finite.
+    """To seven significant digits, of which the page shows three; None for what is not finite.
 
     >>> rounded(0.123456), rounded(float("nan"))
-    (0.1235, None)
+    (0.123456, None)
     """
     if value is None or not math.isfinite(value):
         return None

@@ -10,6 +10,7 @@ from ase import Atoms
 if find_spec("mace") is None:
     pytest.skip("needs mace-torch", allow_module_level=True)
 
+from uqbench.api import NetworkRequest
 from uqbench.backbones.mace.config import MaceConfig
 from uqbench.backbones.mace.quiet import mace_parts
 from uqbench.backbones.mace.train import train_mace
@@ -31,7 +32,7 @@ def train(seed=0, config=CONFIG, frames=None, **options):
     one_thread()
     frames = toy_frames() if frames is None else frames
     references = options.pop("references", None) or fit_references(frames, ELEMENTS)
-    return train_mace(frames, ELEMENTS, references, config, seed, **options)
+    return train_mace(NetworkRequest(frames, ELEMENTS, references, seed, **options), config)
 
 
 @cache

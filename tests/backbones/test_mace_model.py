@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from backbones.mace_toys import CONFIG, one_thread, structures, trained
+from backbones.mace_toys import one_thread, structures, trained
 
 from uqbench.backbones.mace.config import SIZES, MaceConfig
 from uqbench.backbones.mace.graphs import make_batch, make_graph
@@ -15,6 +15,7 @@ from uqbench.backbones.mace.model import (
     displaceable,
     evaluate,
     layer_features,
+    n_last_layer,
 )
 from uqbench.backbones.mace.quiet import mace_parts
 from uqbench.check.toy_backbone import VOIGT
@@ -81,7 +82,7 @@ def test_energy_is_coefficients_times_features():
     features = layer_features(network, batch, *displaceable(batch))
     size = SIZES["small"]
     assert [f.shape[1] for f in features] == [size.channels] * size.layers
-    assert len(coefficients(network)) == 2 + size.n_last_layer
+    assert len(coefficients(network)) == 2 + n_last_layer(network) == 2 + size.channels * size.layers
     total = atom_energies(features, batch.node_attrs, coefficients(network)).sum()
     assert float(total.detach()) == pytest.approx(float(evaluate(network, batch).energy[0]), abs=1e-12)
 
@@ -192,4 +193,3 @@ def test_the_last_readout_of_mace_is_replaced():
     """All readouts are linear, else there is no last layer."""
     kinds = {type(readout) for readout in network_of("tiny").readouts}
     assert kinds == {mace_parts().modules.LinearReadoutBlock}
-    assert CONFIG.architecture.n_last_layer == 32

@@ -10,7 +10,7 @@ from ase import Atoms
 from backbones.mace_toys import CONFIG, one_thread, structures, trained
 from scipy.stats import special_ortho_group
 
-from uqbench.api import NoiseHead
+from uqbench.api import NetworkRequest, NoiseHead
 from uqbench.backbones.mace.config import MaceConfig
 from uqbench.backbones.mace.load import load_network
 from uqbench.backbones.mace.trained import TrainedMace
@@ -31,7 +31,8 @@ def train(variant=PLAIN_HEAD, seed=0, frames=None, start=None, config=CONFIG, **
     frames = toy_frames() if frames is None else frames
     start = (start or trained()) if variant.from_plain else None
     references = fit_references(frames, ELEMENTS)
-    return train_noise(variant, start, frames, ELEMENTS, references, config, seed, **options)
+    request = NetworkRequest(frames, ELEMENTS, references, seed, variant=variant, **options)
+    return train_noise(request, variant, start, config)
 
 
 @pytest.fixture(scope="module", params=LAWS, ids=["correlated", "nuggets", "white"])

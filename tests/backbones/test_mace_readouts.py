@@ -7,7 +7,7 @@ import pytest
 from backbones.mace_toys import one_thread, structures, trained
 from scipy.stats import norm
 
-from uqbench.api import Readouts, spread
+from uqbench.api import NetworkRequest, Readouts, spread
 from uqbench.backbones.mace.load import load_network
 from uqbench.check.toy_data import ELEMENTS, toy_frames
 from uqbench.errors import UqbenchError
@@ -22,7 +22,8 @@ def train(count=6, seed=0, **options):
     one_thread()
     frames = toy_frames()
     references = fit_references(frames, ELEMENTS)
-    return train_readouts(Readouts(count), trained(), frames, ELEMENTS, references, seed, **options)
+    request = NetworkRequest(frames, ELEMENTS, references, seed, **options)
+    return train_readouts(request, Readouts(count), trained())
 
 
 @pytest.fixture(scope="module")

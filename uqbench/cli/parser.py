@@ -37,6 +37,13 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
         help="potentials of your own as a committee: a function that returns ASE calculators, or model files of mace",
     )
     run.add_argument(
+        "--mace-model",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="short for --backbone mace:start=FILE: a trained model as it is, and linear methods on its last layer",
+    )
+    run.add_argument(
         "--trust",
         action="store_true",
         help="read the pickled model files named here, which runs what is in them",
@@ -61,11 +68,41 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     run.add_argument("--fresh", action="store_true", help="run again what is stored already")
     run.add_argument("--dry-run", action="store_true", help="print the plan and an estimate of its time")
     run.add_argument("--timeout", type=float, metavar="SECONDS", help="limit of each fit")
+    run.add_argument(
+        "--memory-limit",
+        type=_bytes,
+        metavar="SIZE",
+        help="limit of each fit, as 4GB or 500MB (default: none)",
+    )
+    several = run.add_mutually_exclusive_group()
+    several.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="fits at a time, in processes of this machine; times are not ranked",
+    )
+    several.add_argument(
+        "--scheduler", metavar="ADDRESS", help="Dask scheduler that is there: tcp://HOST:PORT"
+    )
+    run.add_argument(
+        "--store", metavar="FOLDER|URL", help="where machines share rows, networks and records (fsspec)"
+    )
+    run.add_argument("--quiet", action="store_true", help="say nothing but what goes wrong")
+    run.add_argument(
+        "--log-file", type=Path, metavar="FILE", help="append what is said, with the time; with --quiet too"
+    )
     run.set_defaults(command="run")
 
     show = commands.add_parser("list", help="methods, tasks, backbones and datasets, with their parameters")
     show.add_argument("--plugin", nargs="+", action="extend", type=Path, default=[], metavar="FILE")
     show.set_defaults(command="list")
+
+    doctor = commands.add_parser(
+        "doctor", help="what works on this machine, what does not and why; exit code 1 if something is broken"
+    )
+    doctor.add_argument("--out", type=Path, default=RESULTS, help="folder of results that a run is to have")
+    doctor.add_argument("--plugin", nargs="+", action="extend", type=Path, default=[], metavar="FILE")
+    doctor.set_defaults(command="doctor")
 
     report = commands.add_parser(
         "report", help="write the leaderboard anew from records, without running anything"
@@ -73,12 +110,12 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     report.add_argument(
         "records", type=Path, nargs="?", default=RESULTS / "records", help="folder of records"
     )
-    report.add_argument("--out", type=Path, help="folder of leaderboard.md (default: beside the records)")
+    report.add_argument("--out", type=Path, help="folder of README.md (default: beside the records)")
     report.add_argument(
         "--html",
         type=Path,
         metavar="FILE",
-        help="write one page to sort, filter and look into, that needs no network; with --out: leaderboard.md too",
+        help="write one page to sort, filter and look into, that needs no network; with --out: README.md too",
     )
     report.set_defaults(command="report")
 
@@ -185,6 +222,19 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     new.add_argument("--folder", type=Path, default=Path(), help="where to (default: here)")
     new.set_defaults(command="new")
     return parser
+
+
+def _bytes(text: str) -> int:
+    """A size in bytes, of a number with or without one of the units kB, MB, GB, TB."""
+    units = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
+    unit = text[-2:].lower()
+    size = float(text[:-2]) * units[unit] if unit in units else float(text)
+    if not 0.0 < size < 1e18:
+        raise ValueError(text)
+    return int(size)
+
+
+_bytes.__name__ = "size"  # which argparse's message names
 
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:

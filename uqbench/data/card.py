@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -18,6 +17,7 @@ from pydantic import (
 
 from uqbench.api import Kind
 from uqbench.errors import UqbenchError
+from uqbench.yaml_file import line_of, read_yaml
 
 Text = Annotated[str, Field(min_length=1)]
 Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
@@ -171,20 +171,13 @@ def read_card(path: Path) -> Card:
 
     Raises UqbenchError naming file, line, field, value and remedy.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UqbenchError(f"{path}: the card cannot be read: {error}.") from error
-    try:
-        content, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise UqbenchError(f"{path}: not a YAML file: {error}") from error
+    content, node = read_yaml(path, "card")
     try:
         return Card.model_validate(content)
     except ValidationError as error:
         found = error.errors()
         first = found[0]
-        line = _line(node, first["loc"])
+        line = line_of(node, first["loc"])
         field = ".".join(map(str, first["loc"])) or "the card"
         value = "" if isinstance(first["input"], dict) else f" (found: {str(first['input'])[:60]!r})"
         more = f" There are {len(found) - 1} more such errors." if len(found) > 1 else ""
@@ -192,18 +185,3 @@ def read_card(path: Path) -> Card:
             f"{path}, line {line}, {field}: {first['msg']}{value}. "
             f"uqbench/data/card.py states every field of a card.{more}"
         ) from error
-
-
-def _line(node: yaml.Node | None, location: tuple[int | str, ...]) -> int:
-    """Line of a field, or of the innermost thing around it that is there."""
-    line = 1
-    for step in location:
-        if isinstance(node, yaml.MappingNode):
-            match = [(key, value) for key, value in node.value if key.value == str(step)]
-            if not match:
-                break
-            line, node = match[0][0].start_mark.line + 1, match[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            item: yaml.Node = node.value[step]
-            line, node = item.start_mark.line + 1, item
-    return line

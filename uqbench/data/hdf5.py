@@ -76,7 +76,19 @@ def read_hdf5(path: Path, layout: Layout, selection: Selection) -> Iterator[Atom
     except OSError as error:
         raise UqbenchError(f"{path}: cannot be read as HDF5: {error}. Download it again.") from error
     with file:
+        _require_whole(file, path)
         yield from (_ani1x if layout == "ani1x" else _transition1x)(file, path, selection)
+
+
+def _require_whole(file: Any, path: Path) -> None:
+    """Raise UqbenchError for a file parts of which lie in other files, which nobody has named."""
+    import h5py
+
+    def look(name: str, link: Any) -> str | None:
+        return name if isinstance(link, h5py.ExternalLink) else None
+
+    if (name := file.visititems_links(look)) is not None:
+        raise UqbenchError(f"{path}: {name} is a link to another file; get the file from its publisher.")
 
 
 def _ani1x(file: Any, path: Path, selection: Selection) -> Iterator[Atoms]:
@@ -155,7 +167,10 @@ class _Table:
             raise UqbenchError(
                 f"{self.where}: there is no {name!r} (found: {found}); is the layout the right one?"
             )
-        return self.group[name]
+        found = self.group[name]
+        if getattr(found, "external", None) or getattr(found, "is_virtual", False):
+            raise UqbenchError(f"{self.where}: {name} lies in another file; get the file from its publisher.")
+        return found
 
 
 def spaced(values: NDArray[np.int64], most: int) -> Sequence[int]:

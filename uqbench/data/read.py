@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import lzma
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,10 +13,15 @@ import numpy as np
 from uqbench.api import Array
 from uqbench.data.check import check_structure, read_label
 from uqbench.errors import UqbenchError
+from uqbench.limits import decompressed, read_at_most
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+MOST_BYTES = 1 << 32
+"""Of a file, as it is and unpacked: forty million atoms. All of it is in memory at once."""
+MOST_DIGITS = 9
+"""Of a number of atoms."""
 SUFFIXES = (".xyz", ".extxyz", ".xyz.gz", ".extxyz.gz", ".xyz.xz", ".extxyz.xz", ".db")
 
 
@@ -162,14 +164,9 @@ def _read_xyz(path: Path) -> Iterator[tuple[str, Atoms]]:
 
 def _text(path: Path) -> str:
     """The decompressed text; read whole because seeking in a compressed stream is very slow."""
-    data = path.read_bytes()
-    try:
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        elif path.suffix == ".xz":
-            data = lzma.decompress(data)
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise UqbenchError(f"{path}: cannot be decompressed: {error}. Fetch or compress it again.") from error
+    data = read_at_most(path, MOST_BYTES, "structures")
+    if path.suffix in (".gz", ".xz"):
+        data = decompressed(data, path.suffix, MOST_BYTES, str(path))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -190,7 +187,7 @@ def _split(text: str, path: Path) -> Iterator[str]:
     start, number = 0, 0
     while start < len(lines):
         head = lines[start].strip()
-        if not head.isascii() or not head.isdigit() or int(head) == 0:
+        if not (head.isascii() and head.isdigit() and len(head) <= MOST_DIGITS and int(head)):
             raise UqbenchError(
                 f"{path}, frame {number}, line {start + 1}: a number of atoms is needed where a frame begins, "
                 f"found {head[:40]!r}. Is this an extended XYZ file, and does the frame before it have as many "
@@ -207,12 +204,13 @@ def _split(text: str, path: Path) -> Iterator[str]:
 
 
 def _read_database(path: Path) -> Iterator[tuple[str, Atoms]]:
-    import sqlite3
-
     from ase.db import connect
 
     try:
         for number, row in enumerate(connect(path, type="db").select()):
             yield f"{path}, frame {number} (id {row.id})", row.toatoms(add_additional_information=True)
-    except (sqlite3.Error, KeyError, OSError) as error:
-        raise UqbenchError(f"{path}: cannot be read as an ASE database: {error}.") from error
+    # A damaged database is met by whatever SQLite, JSON and ASE run into.
+    except Exception as error:
+        raise UqbenchError(
+            f"{path}: cannot be read as an ASE database: {type(error).__name__}: {error}."
+        ) from error

@@ -177,7 +177,11 @@ def _check(dataset: Dataset, fold: Fold, scheme: str) -> None:
                 f"{len({frame.cluster for frame in dataset.frames})} clusters, {len(fold.held_out)} frames held "
                 "out). More clusters are needed, fewer held-out config_types, or a test file of your own."
             )
-    known = {symbol for i in fold.train for symbol in dataset.frames[i].atoms.get_chemical_symbols()}
+    known: set[str] = set()
+    for i in fold.train:
+        known.update(dataset.frames[i].atoms.get_chemical_symbols())
+        if len(known) == len(dataset.elements):
+            return
     for name in ("calibration", "test", "held_out"):
         for i in getattr(fold, name):
             missing = sorted(set(dataset.frames[i].atoms.get_chemical_symbols()) - known)

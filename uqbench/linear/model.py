@@ -90,4 +90,9 @@ class LinearPosterior(Posterior):
             if not len(rows):
                 continue
             prediction = self.parameters.predict_rows(rows, kind)
+            if len(prediction) != len(rows):
+                raise UqbenchError(
+                    f"{type(self.parameters).__name__}.predict_rows gave {len(prediction)} predictions of {kind} for "
+                    f"{len(rows)} rows; one a row is needed."
+                )
             parts[kind].append(prediction.shifted(shift) if kind == "energy" else prediction)

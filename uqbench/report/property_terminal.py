@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from uqbench.report.markdown import short_percent
+from uqbench.report.narrow import on_lines
 from uqbench.report.property_numbers import MARKS, decimals, fixed, plain_name, reference_text, span
 from uqbench.report.property_panel import Materials, make_panels
 from uqbench.report.property_panel_tables import answers
@@ -25,6 +27,8 @@ from uqbench.report.sections import Section
 if TYPE_CHECKING:
     from rich.table import Table
 
+NAME_WIDTH = 22
+"""Characters that 80 columns leave for the name of a method beside two pairs of bounds."""
 _MARKS = {**MARKS, "no answer": "", "not scored": ""}
 
 
@@ -61,7 +65,7 @@ def _table(title: str, results: Sequence[Result]) -> Table:
             _add(
                 table,
                 [
-                    f"  {method}",
+                    indent(on_lines(method, NAME_WIDTH), "  "),
                     f"{value}{_bounds(raw, digits)}",
                     _MARKS[raw.verdict(raw.stated)],
                     _bounds(scaled, digits),
@@ -83,7 +87,11 @@ def _panel_table(panel: Materials) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for standing in panel.standings:
         scores = standing.table.scores
-        cells = [standing.method, VARIANT_NAMES[standing.variant], answers(standing).replace(" of ", "/")]
+        cells = [
+            on_lines(standing.method, NAME_WIDTH),
+            VARIANT_NAMES[standing.variant],
+            answers(standing).replace(" of ", "/"),
+        ]
         cells += [short_percent(scores.get(f"coverage_{n}")) for n in ("stated", "95", "95_of_all")]
         _add(table, cells)
     return _captioned(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from uqbench.api import KINDS
 from uqbench.report.markdown import NONE, number, short_percent
+from uqbench.report.narrow import on_lines
 from uqbench.report.property_terminal import property_tables
 from uqbench.report.ranking import BASELINE
 from uqbench.report.sections import Section, make_sections
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SHOWN_KINDS = ("forces", "energy")
+CAPTION_WIDTH = 66
+NAME_WIDTH = 32
+"""Characters that 80 columns leave for the name of a method."""
 
 
 def summary_tables(records: Sequence[Record]) -> list[Table]:
@@ -52,7 +56,14 @@ def _table(section: Section, kind: str) -> Table:
         scores, key=lambda name: (_value(scores[name][1], "interval_score_95", float("inf")), name)
     )
     title = Text(f"{kind} ({section.title})")
-    table = Table(title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        min_width=CAPTION_WIDTH,
+    )
     table.add_column("method", overflow="fold")
     table.add_column("", no_wrap=True)
     for name in ("score", "coverage (%)", "width", "cost"):
@@ -63,18 +74,20 @@ def _table(section: Section, kind: str) -> Table:
         cost = record.cost.get("predict", {}).get("ratio_to_bare")
         busy = "†" if record.cost.get("contended") and cost is not None else ""
         table.add_row(
-            Text(record.cell.method),
+            Text(on_lines(record.cell.method, NAME_WIDTH)),
             "cal." if name[1] == "calibrated" else name[1],
             number(score.value / unit) if score else NONE,
             short_percent(own.get("coverage_95")),
             number(own["width_95"].value if "width_95" in own else None),
             f"{number(cost)}{busy}",
         )
+    lacking = not all("interval_score_95" in own for _, own in scores.values())
     relative = " / that of calibrated constant" if bottom else ""
     table.caption = Text(
         f"score: interval score at 95 %{relative};\n"
         "coverage and width / RMSE: of the 95 % interval;\n"
         "cost: of a prediction / bare potential (†: the machine was busy)"
+        + (f"\n{NONE}: not to be had, mostly of too few structures; see the records" if lacking else "")
     )
     return table
 

@@ -12,6 +12,8 @@ from uqbench.api import KINDS, UNITS, Array, Kind, Prediction, Table
 from uqbench.data.dataset import load_dataset
 from uqbench.data.read import Keys, RawFrame, read_frames
 from uqbench.errors import UqbenchError
+from uqbench.limits import read_at_most
+from uqbench.npz import MOST_BYTES, read_npz
 from uqbench.suite.raw import Evaluated, RawTable, collect
 
 FIELDS = ("mean", "std", "lower", "upper", "samples")
@@ -72,11 +74,7 @@ def _read(path: Path, nominal: float | None, keys: Keys | None) -> Content:
 
 
 def _read_npz(path: Path, nominal: float | None) -> Content:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise UqbenchError(f"{path}: not a NumPy archive of plain arrays ({error}).") from None
+    arrays = read_npz(read_at_most(path, MOST_BYTES, "predictions"), str(path))
     kinds = [name.removesuffix("_mean") for name in arrays if name.endswith("_mean")]
     if not kinds:
         raise UqbenchError(
@@ -87,10 +85,11 @@ def _read_npz(path: Path, nominal: float | None) -> Content:
     for kind in kinds:
         if f"{kind}_observed" not in arrays:
             raise UqbenchError(f"{path}: {kind}_mean is there, {kind}_observed (the labels) is not.")
-        given = {f: arrays[f"{kind}_{f}"] for f in FIELDS if f"{kind}_{f}" in arrays}
+        names = {f: f"{kind}_{f}" for f in FIELDS if f"{kind}_{f}" in arrays}
+        given = {f: _real(arrays[name], f"{path}: {name}") for f, name in names.items()}
         prediction = _prediction(given, nominal, f"{path}, {kind}")
-        observed = np.asarray(arrays[f"{kind}_observed"], dtype=np.float64)
-        group = arrays.get(f"{kind}_cluster", np.arange(len(observed)))
+        observed = _real(arrays[f"{kind}_observed"], f"{path}: {kind}_observed")
+        group = arrays.get(f"{kind}_cluster", np.arange(observed.size).reshape(observed.shape))
         for name, array in (("observed", observed), ("cluster", group)):
             if array.shape != prediction.mean.shape:
                 raise UqbenchError(
@@ -120,12 +119,18 @@ def _read_structures(path: Path, nominal: float | None, keys: Keys | None) -> Co
         if not here:
             raise UqbenchError(f"{path}: {kind}_mean is there, but no frame has a label {kind}.")
         fields = [f for f in FIELDS if f"{kind}_{f}" in raw[here[0]].info]
-        given = {f: np.concatenate([_flat(raw[i], kind, f) for i in here], axis=-1) for f in fields}
+        given = {f: _joined([_flat(raw[i], kind, f) for i in here], f"{path}: {kind}_{f}") for f in fields}
         labels = [frames[i].labels(kind) for i in here]
+        prediction = _prediction(given, nominal, f"{path}, {kind}")
+        observed = np.concatenate([v for v in labels if v is not None])
+        if len(prediction) != len(observed):
+            raise UqbenchError(
+                f"{path}: there are {len(prediction)} predictions of {kind} for {len(observed)} labels; give one each."
+            )
         tables[kind] = Table(
             UNITS[kind],
-            _prediction(given, nominal, f"{path}, {kind}"),
-            np.concatenate([v for v in labels if v is not None]),
+            prediction,
+            observed,
             np.repeat(here, [len(v) for v in labels if v is not None]).astype(np.int64),
             np.concatenate([frames[i].free(kind) for i in here]),
         )
@@ -137,12 +142,21 @@ def _read_structures(path: Path, nominal: float | None, keys: Keys | None) -> Co
     return tables, [f.config_type for f in frames], [f.cluster for f in frames]
 
 
+def _joined(parts: Sequence[Array], where: str) -> Array:
+    """Values of all frames, (n,), or samples, (m, n)."""
+    if len({part.shape[:-1] for part in parts}) > 1:
+        raise UqbenchError(
+            f"{where} has not the same number of samples in all frames; give as many for each."
+        )
+    return np.concatenate(parts, axis=-1)
+
+
 def _flat(raw: RawFrame, kind: Kind, field: str) -> Array:
     """One frame's values (n,), or samples (m, n), in the order and unit of Predictions."""
     name = f"{kind}_{field}"
     if name not in raw.info:
         raise UqbenchError(f"{raw.source}: no {name}, which other frames have; give it for all or for none.")
-    values = np.asarray(raw.info[name], dtype=np.float64)
+    values = _real(raw.info[name], f"{raw.source}: {name}")
     n_atoms = len(raw.atoms)
     if kind == "energy":
         values = values.reshape(-1, 1) if field == "samples" else values.reshape(-1)
@@ -154,6 +168,13 @@ def _flat(raw: RawFrame, kind: Kind, field: str) -> Array:
         return values.reshape(n_atoms, -1, 3).transpose(1, 0, 2).reshape(-1, 3 * n_atoms)
     _need(values.shape == (n_atoms, 3), values, f"({n_atoms}, 3)", name, raw.source)
     return values.ravel()
+
+
+def _real(values: object, where: str) -> Array:
+    found = np.asarray(values)
+    if found.dtype.kind not in "fiu":
+        raise UqbenchError(f"{where} is {str(values)[:40]!r}; real numbers are needed.")
+    return found.astype(np.float64)
 
 
 def _voigt(values: Array, several: bool, name: str, source: str) -> Array:
@@ -171,6 +192,10 @@ def _need(holds: bool, values: NDArray[np.float64], shape: str, name: str, sourc
 
 
 def _prediction(given: Mapping[str, Array], nominal: float | None, where: str) -> Prediction:
+    if "mean" not in given:
+        raise UqbenchError(
+            f"{where}: there is no mean, which other frames have; give it for all or for none."
+        )
     if not {"std", "lower", "samples"} & set(given):
         raise UqbenchError(
             f"{where}: only a mean is there; give std, lower and upper, or samples to be scored."
@@ -181,7 +206,10 @@ def _prediction(given: Mapping[str, Array], nominal: float | None, where: str) -
         )
     given = dict(given)
     if "samples" in given and "std" not in given:
-        given["std"] = np.asarray(given["samples"], dtype=np.float64).std(axis=0, ddof=1)
+        samples = given["samples"]
+        if samples.ndim != 2 or len(samples) < 2:
+            raise UqbenchError(f"{where}: samples have shape {samples.shape}; (m, n) with m >= 2 is needed.")
+        given["std"] = samples.std(axis=0, ddof=1)
     try:
         return Prediction(**given, nominal=nominal if "lower" in given else None)
     except UqbenchError as error:

@@ -17,6 +17,7 @@ from uqbench.suite.record import Record, parse_record
 SUFFIX = ".jsonl.xz"
 LONGEST_LINE = 1 << 24
 """Bytes; a record has some ten thousand, and what a file unpacks to is not trusted."""
+MOST_LINES = 1_000_000
 
 
 def write_bundle(records: Sequence[Record], path: Path) -> None:
@@ -58,13 +59,15 @@ def bundle_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         with lzma.open(path) as file:
             while line := file.readline(LONGEST_LINE):
                 number += 1
+                if number > MOST_LINES:
+                    raise UqbenchError(f"bundle {path}: more than {MOST_LINES:,} lines; it is no bundle.")
                 if len(line) == LONGEST_LINE:
                     raise UqbenchError(
                         f"bundle {path}, line {number}: longer than {LONGEST_LINE:,} bytes; it is no record."
                     )
                 if line.strip():
                     yield number, line
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, MemoryError, lzma.LZMAError) as error:
         raise UqbenchError(
             f"bundle {path} cannot be read after line {number}: {error}. Get the file again, or delete it and run its "
             "cells again."

@@ -23,6 +23,7 @@ from uqbench.cost.timing import Elapsed, stopwatch
 from uqbench.data.split import Fold
 from uqbench.errors import UqbenchError
 from uqbench.suite.fitters import Fitted, Fitter
+from uqbench.suite.handed import handed_over
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -49,7 +50,7 @@ class CommitteeFitter(Fitter):
         if not self.took:
             self.took = [self._computed(i) for i in range(len(self.frames))]
         frames = [self.frames[i] for i in fold.train]
-        problem = CommitteeProblem(frames, self.elements, self.members)
+        problem = CommitteeProblem(handed_over(frames), self.elements, self.members)
         rng = np.random.default_rng([self.job.fit.seed, number])
         with stopwatch(self.arrays.synchronise) as elapsed:
             posterior = self.method.fit(problem, rng)

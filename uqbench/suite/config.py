@@ -13,6 +13,7 @@ from uqbench.api import Kind
 from uqbench.errors import UqbenchError
 from uqbench.registry import unknown
 from uqbench.suite.datasets import expanded
+from uqbench.yaml_file import line_of, read_yaml
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -79,17 +80,7 @@ def find_suite(name: str) -> Path:
 
 def load_suite(path: Path) -> Suite:
     """Read and check a suite file; raises UqbenchError naming the file, the line, the field and the remedy."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UqbenchError(f"suite file {path} cannot be read: {error}.") from None
-    try:
-        content = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise UqbenchError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}.") from None
+    content, node = read_yaml(path, "suite file")
     if not isinstance(content, Mapping):
         raise UqbenchError(f"{path}: a suite file is a mapping (fields: {', '.join(Suite.model_fields)}).")
     try:
@@ -117,20 +108,5 @@ def _explain(path: Path, node: Any, error: Any) -> str:
     where = ".".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":
         fields = Scales.model_fields if error["loc"][0] == "scales" else Suite.model_fields
-        return f"{path}, line {_line(node, error['loc'])}: there is no field {where}; fields are {', '.join(fields)}."
-    return f"{path}, line {_line(node, error['loc'])}: {where} is {error['input']!r}: {error['msg']}."
-
-
-def _line(node: Any, location: tuple[str | int, ...]) -> int:
-    """Line of the innermost part of a YAML node that a validation error's path leads to."""
-    line = node.start_mark.line
-    for step in location:
-        if isinstance(node, yaml.MappingNode):
-            found = [(k, v) for k, v in node.value if k.value == str(step)]
-            if not found:
-                break
-            line, node = found[0][0].start_mark.line, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-            node = node.value[step]
-            line = node.start_mark.line
-    return line + 1
+        return f"{path}, line {line_of(node, error['loc'])}: there is no field {where}; fields are {', '.join(fields)}."
+    return f"{path}, line {line_of(node, error['loc'])}: {where} is {error['input']!r}: {error['msg']}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ from uqbench.properties.kappa import error_ratios
 from uqbench.registry import PLUGIN_MODULE, Registry, discover
 from uqbench.spec import parse_spec
 from uqbench.suite.fitters import Fitted, LastLayerFitter, make_fitter
+from uqbench.suite.handed import handed_over
 from uqbench.suite.job import Job, blank_record, reason_of, write_failure
+from uqbench.suite.kept import globals_kept
 from uqbench.suite.properties import Kappa, property_parts, whole_pools
 from uqbench.suite.raw import Evaluated, collect, to_npz
-from uqbench.suite.record import FailurePart, PropertyPart, write_record
+from uqbench.suite.record import PropertyPart, write_record
 from uqbench.suite.scoring import calibrate_all, score_tables
 
 TIMED_STRUCTURES = 8
@@ -37,6 +40,8 @@ def run_job(job: Job, say: Callable[[str], None]) -> None:
     A task that fails is recorded and leaves the others alone; a fit that fails, or a method that the backbone
     cannot carry, is recorded for all tasks.
     """
+    # Where a method goes to must not be where the records go.
+    job = replace(job, records=job.records.absolute(), cache=job.cache.absolute())
     try:
         _Run(job, say).all()
     except NotApplicable as reason:
@@ -70,6 +75,7 @@ def prepare(job: Job, workers: int, say: Callable[[str], None]) -> None:
         job.cache,
         workers,
         lambda done, total: say(f"{done} {total}"),
+        job.store,
     )
 
 
@@ -115,13 +121,14 @@ class _Run:
         ratios: list[Array] = []
         for number, (name, fold) in enumerate(_folds(self.job)):
             self.say(f"fit {name}")
-            fitted = self.fitter.fit(number, fold, name)
+            with globals_kept():
+                fitted = self.fitter.fit(number, fold, name)
             self.folds.append(fitted)
             self.say(f"predict {name}")
             for task in self.frame_tasks:
                 self._evaluate(task, fitted.posterior, number, fold)
             if self.property_tasks:
-                unseen = [self.frames[i] for i in fold.calibration]
+                unseen = handed_over([self.frames[i] for i in fold.calibration])
                 ratios.append(error_ratios(fitted.posterior, unseen, self.job.fit.seed))
             if number == 0 and self.frame_tasks:
                 self.say("time")
@@ -138,10 +145,14 @@ class _Run:
             "resident_bytes_before": before,
             "peak_device_bytes": self.fitter.arrays.peak_bytes(),
             "other_load_cores": load,
-            "contended": load > CONTENDED_CORES,
+            "contended": load > CONTENDED_CORES or self.job.beside_others,
         }
         for task in self.job.fit.tasks:
-            self._write(task, cost)
+            # What cannot be scored or kept is a failure of that task alone.
+            try:
+                self._write(task, cost)
+            except Exception as error:
+                write_failure(self.job, task, reason_of(error), traceback.format_exc())
 
     def _properties(self, ratios: Array) -> None:
         """Every property task with the fits on the whole pool; κ from what the folds' fits had not seen.
@@ -152,7 +163,8 @@ class _Run:
         for number, (trained_on, fold) in enumerate(_pools(self.job), len(self.folds)):
             self.say(f"fit {trained_on}")
             try:
-                self.pools.append(self.fitter.fit(number, fold, trained_on))
+                with globals_kept():
+                    self.pools.append(self.fitter.fit(number, fold, trained_on))
             except Exception as error:
                 if not self.pools:
                     raise
@@ -188,7 +200,9 @@ class _Run:
             for part in ("calibration", "test", "held_out"):
                 chosen = getattr(fold, part)
                 if len(chosen):
-                    tables = self.frame_tasks[task].evaluate(posterior, [self.frames[i] for i in chosen])
+                    frames = handed_over([self.frames[i] for i in chosen])
+                    with globals_kept():
+                        tables = self.frame_tasks[task].evaluate(posterior, frames)
                     self.pieces[task].append(Evaluated(number, part, np.asarray(chosen), tables))
         except NotApplicable as reason:
             self.failures[task] = ("not applicable", str(reason), "")
@@ -198,7 +212,8 @@ class _Run:
     def _time(self, fitted: Fitted, fold: Fold) -> dict[str, Any]:
         """Prediction from scratch (rows and all) beside the bare potential, on a few test structures."""
         spread = np.linspace(0, len(fold.test) - 1, min(TIMED_STRUCTURES, len(fold.test))).astype(int)
-        structures = [self.frames[int(fold.test[i])].atoms for i in np.unique(spread)]
+        timed = handed_over([self.frames[int(fold.test[i])] for i in np.unique(spread)])
+        structures = [frame.atoms for frame in timed]
         n_atoms = sum(map(len, structures))
         calculator = fitted.bare()
         wanted = [["energy", "forces"] + ["stress"] * bool(a.pbc.all()) for a in structures]
@@ -230,12 +245,11 @@ class _Run:
         }
 
     def _write(self, task: str, cost: dict[str, Any]) -> None:
-        stem = self.job.fit.cell(task).file_stem
         if task in self.failures:
             status, reason, trace = self.failures[task]
-            failure = FailurePart(reason=reason, traceback=trace)
-            write_record(self.job.records, stem, blank_record(self.job, task, status, failure=failure), None)
+            write_failure(self.job, task, reason, trace, status)
             return
+        stem = self.job.fit.cell(task).file_stem
         fits = self.pools if task in self.property_tasks else self.folds
         shared: dict[str, Any] = {
             "references": [dict(f.references) for f in fits],

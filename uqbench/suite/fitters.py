@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from uqbench.api import (
     NetworkBackbone,
     NetworkMethod,
     NetworkProblem,
+    NetworkRequest,
     NotApplicable,
     ParameterPosterior,
     Posterior,
@@ -36,9 +37,10 @@ from uqbench.linear.model import LinearPosterior
 from uqbench.linear.problem import build_problem
 from uqbench.linear.references import fit_references
 from uqbench.registry import Registry
+from uqbench.suite.handed import handed_over
 from uqbench.suite.job import Job
 from uqbench.suite.networks import NetworkStore, StoredNetwork, Training, member_seed
-from uqbench.suite.plan import mismatch, require_trust
+from uqbench.suite.plan import Fit, mismatch, require_trust
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -90,7 +92,9 @@ class RowFitter(Fitter):
     def __init__(self, job: Job, say: Say, backbone: LinearBackbone, method: LinearMethod) -> None:
         super().__init__(job, say)
         self.backbone, self.method = backbone, method
-        self.rows = stored_rows(backbone, [f.atoms for f in self.frames], self.elements, job.cache)
+        self.rows = stored_rows(
+            backbone, [f.atoms for f in self.frames], self.elements, job.cache, store=job.store
+        )
 
     def fit(self, number: int, fold: Fold, name: str) -> Fitted:
         """See Fitter."""
@@ -122,11 +126,13 @@ class LastLayerFitter(Fitter):
         """The fold's network, its last layer, the rows of the fold's frames, which frames these are, references."""
         train, references = self.training(fold)
         seed = member_seed(self.job.fit.seed, 0)
-        stored = self.store.network(train, self.elements, references, seed, f"network of {name}")
+        request = NetworkRequest(train, self.elements, references, seed)
+        stored = self.store.network(request, f"network of {name}")
         layer = LastLayer(stored.key, self.elements, self.store.device, stored.network)
         chosen = np.unique(np.concatenate([fold.train, fold.calibration, fold.test, fold.held_out]))
         self.say(f"rows of {name}")
-        rows = stored_rows(layer, [self.frames[i].atoms for i in chosen], self.elements, self.job.cache)
+        atoms = [self.frames[i].atoms for i in chosen]
+        rows = stored_rows(layer, atoms, self.elements, self.job.cache, store=self.job.store)
         return stored, layer, rows, chosen, references
 
     def fit(self, number: int, fold: Fold, name: str) -> Fitted:
@@ -140,7 +146,7 @@ class LastLayerFitter(Fitter):
             _fresh(posterior),
             lambda: stored.network.calculator(self.store.device),
             references,
-            dict(posterior.facts) | _facts(stored),
+            dict(posterior.facts) | _facts(stored, self.store.backbone),
             seconds | _shared(stored),
             _us_per_atom(rows, [self.frames[i] for i in chosen]),
             (stored.training,),
@@ -157,36 +163,19 @@ class NetworkFitter(Fitter):
     def fit(self, number: int, fold: Fold, name: str) -> Fitted:
         """See Fitter."""
         frames, references = self.training(fold)
-        used: dict[tuple[int, Variant | None], StoredNetwork] = {}
-        inside = Elapsed()
-
-        def train(member: int, variant: Variant | None = None) -> TrainedNetwork:
-            if (member, variant) not in used:
-                self._require(variant)
-                start = train(member) if variant is not None and variant.from_plain else None
-                kind = "" if variant is None else f" ({type(variant).__name__})"
-                seed = member_seed(self.job.fit.seed, member)
-                with stopwatch(self.arrays.synchronise) as spent:
-                    found = self.store.network(
-                        frames,
-                        self.elements,
-                        references,
-                        seed,
-                        f"network {member}{kind} of {name}",
-                        variant,
-                        start,
-                    )
-                inside.wall, inside.cpu = inside.wall + spent.wall, inside.cpu + spent.cpu
-                used[member, variant] = found
-            return used[member, variant].network
-
-        problem = NetworkProblem(frames, self.elements, references, self.store.device, train)
+        train = _Networks(
+            self.store, self.job.fit, self.elements, references, frames, name, self.arrays.synchronise
+        )
+        problem = NetworkProblem(
+            handed_over(frames), self.elements, dict(references), self.store.device, train
+        )
         rng = np.random.default_rng([self.job.fit.seed, number])
         with stopwatch(self.arrays.synchronise) as elapsed:
             posterior = self.method.fit(problem, rng)
         method = self.job.fit.method.name
         if not isinstance(posterior, Posterior):
             raise UqbenchError(f"{method}.fit returned {type(posterior).__name__}, not a Posterior.")
+        used, inside = train.used, train.inside
         if not used:
             raise UqbenchError(f"{method}.fit had no network trained; call problem.train(member).")
         # Plain ones before others: the first of them is the network that all methods share, if it was needed at all.
@@ -205,17 +194,57 @@ class NetworkFitter(Fitter):
             posterior,
             lambda: used[first].network.calculator(self.store.device),
             references,
-            dict(posterior.facts) | _facts(used[first]),
+            dict(posterior.facts) | _facts(used[first], self.store.backbone),
             seconds | _shared(shared),
             trainings=(*([shared.training] if shared else []), *own),
         )
 
-    def _require(self, variant: Variant | None) -> None:
+
+@dataclass
+class _Networks:
+    """NetworkProblem.train. It knows the training frames and no others, for a method gets hold of it."""
+
+    store: NetworkStore
+    asked: Fit
+    elements: tuple[str, ...]
+    references: Mapping[str, float]
+    frames: Sequence[Frame]
+    name: str
+    synchronise: Callable[[], None]
+    used: dict[tuple[int, Variant | None], StoredNetwork] = field(default_factory=dict)
+    inside: Elapsed = field(default_factory=Elapsed)
+
+    def __call__(self, member: int, variant: Variant | None = None) -> TrainedNetwork:
+        """See Train."""
+        if (member, variant) not in self.used:
+            self._require(member, variant)
+            start = self(member) if variant is not None and variant.from_plain else None
+            kind = "" if variant is None else f" ({type(variant).__name__})"
+            request = NetworkRequest(
+                self.frames,
+                self.elements,
+                self.references,
+                member_seed(self.asked.seed, member),
+                variant=variant,
+                start=start,
+            )
+            with stopwatch(self.synchronise) as spent:
+                found = self.store.network(request, f"network {member}{kind} of {self.name}")
+            self.inside.wall, self.inside.cpu = self.inside.wall + spent.wall, self.inside.cpu + spent.cpu
+            self.used[member, variant] = found
+        return self.used[member, variant].network
+
+    def _require(self, member: int, variant: Variant | None) -> None:
         known = self.store.backbone.variants
+        if member and not self.store.backbone.seeded:
+            raise NotApplicable(
+                f"{self.asked.method.name} needs networks that differ, and {self.asked.backbone.name} is the same "
+                "for every seed, since it starts from a file and stays so; train it further (fine_tune=true)."
+            )
         if variant is not None and not isinstance(variant, known):
             raise NotApplicable(
-                f"{self.job.fit.method.name} needs networks with {type(variant).__name__}, which "
-                f"{self.job.fit.backbone.name} cannot train (it knows "
+                f"{self.asked.method.name} needs networks with {type(variant).__name__}, which "
+                f"{self.asked.backbone.name} cannot train (it knows "
                 f"{', '.join(kind.__name__ for kind in known) or 'plain ones only'})."
             )
 
@@ -240,7 +269,7 @@ def make_fitter(job: Job, registry: Registry, say: Say) -> Fitter:
 
 def _store(job: Job, say: Say, backbone: NetworkBackbone) -> NetworkStore:
     # "torch:cpu" is the linear engine's name for the CPU through torch.
-    return NetworkStore(job.networks, backbone, job.fit.device.removeprefix("torch:"), say)
+    return NetworkStore(job.networks, backbone, job.fit.device.removeprefix("torch:"), say, job.store)
 
 
 def _fit_rows(
@@ -263,6 +292,7 @@ def _fit_rows(
         raise UqbenchError(
             f"{job.fit.method.name}.fit returned {type(parameters).__name__}, not a ParameterPosterior."
         )
+    _check_mean(parameters.mean, problem.n_features, job.fit.method.name)
     seconds = {
         "wall_s": elapsed.wall,
         "cpu_s": elapsed.cpu,
@@ -270,6 +300,16 @@ def _fit_rows(
         "posterior_bytes": stored_bytes(parameters),
     }
     return LinearPosterior(backbone, fitter.elements, parameters, references, rows.lookup), seconds
+
+
+def _check_mean(mean: object, n_features: int, method: str) -> None:
+    found = np.asarray(mean)
+    if found.dtype.kind not in "fiu" or found.shape != (n_features,) or not np.isfinite(found).all():
+        finite = found.dtype.kind in "fc" and np.isfinite(found).all()
+        raise UqbenchError(
+            f"{method}: the posterior's mean is {found.dtype} of shape {found.shape}"
+            f"{'' if finite else ', not all finite'}; {n_features} finite real coefficients are needed."
+        )
 
 
 def _fresh(posterior: LinearPosterior) -> LinearPosterior:
@@ -289,9 +329,14 @@ def _shared(stored: StoredNetwork | None) -> dict[str, float]:
     return {"network_wall_s": stored.training.wall_s, "network_cpu_s": stored.training.cpu_s}
 
 
-def _facts(stored: StoredNetwork) -> dict[str, float | str]:
+def _facts(stored: StoredNetwork, backbone: NetworkBackbone) -> dict[str, float | str]:
     facts: dict[str, float | str] = {
         "network": stored.key,
-        "network_epochs": float(len(stored.network.curve)),
+        "network_epochs": stored.network.curve[-1]["epoch"],
     }
+    for origin in backbone.origins():
+        facts[f"source {origin.known_as}"] = f"sha256 {origin.sha256}"
+        facts["contamination"] = (
+            f"unknown: {origin.known_as} may have been trained on frames that test it here"
+        )
     return facts | ({"network_stopped": stored.network.stopped} if stored.network.stopped else {})

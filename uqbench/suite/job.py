@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uqbench.api import Kind
+from uqbench.backbones.store import Store
 from uqbench.cost.machine import describe_machine, describe_software, machine_class
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import Split
@@ -16,12 +17,16 @@ from uqbench.errors import UqbenchError
 from uqbench.suite.plan import Fit
 from uqbench.suite.record import SCHEMA_VERSION, CellPart, DataPart, FailurePart, Record, write_record
 
+LONGEST_REASON, LONGEST_TRACEBACK = 2000, 20_000
+"""Characters; an exception may hold a gigabyte."""
+
 
 @dataclass(frozen=True)
 class Job:
     """All that a process needs to carry out a fit.
 
-    keys: content_key of each task's cell. trust: pickled files that the backbone names may be read.
+    keys: content_key of each task's cell. trust: pickled files that the backbone names may be read. store: what
+    several machines share of rows and networks. beside_others: other fits run on the machine, so its times don't rank.
     """
 
     fit: Fit
@@ -33,6 +38,8 @@ class Job:
     cache: Path
     records: Path
     trust: bool = False
+    store: Store | None = None
+    beside_others: bool = False
 
     @property
     def networks(self) -> Path:
@@ -74,8 +81,13 @@ def blank_record(job: Job, task: str, status: str, **fields: Any) -> Record:
 
 def write_failure(job: Job, task: str, reason: str, trace: str, status: str = "failed") -> None:
     """Record that a cell has no result: "failed" or "not applicable"."""
-    record = blank_record(job, task, status, failure=FailurePart(reason=reason, traceback=trace))
+    record = blank_record(job, task, status, failure=failure_part(reason, trace))
     write_record(job.records, job.fit.cell(task).file_stem, record, None)
+
+
+def failure_part(reason: str, trace: str) -> FailurePart:
+    """Why there is no result, cut to what somebody would read."""
+    return FailurePart(reason=reason[:LONGEST_REASON], traceback=trace[-LONGEST_TRACEBACK:])
 
 
 def reason_of(error: BaseException) -> str:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
-from uqbench.api import KINDS, Frame, NetworkBackbone, TrainedNetwork, Variant
+from uqbench.api import KINDS, NetworkBackbone, NetworkRequest, TrainedNetwork
 from uqbench.api.network import Say
 from uqbench.atomic import write_atomically
-from uqbench.backbones.store import content_hash, locked
+from uqbench.backbones.store import Store, content_hash, fetch_files, locked, send_files
 from uqbench.checksum import file_sha256
 from uqbench.cost.contention import OtherLoad
 from uqbench.cost.memory import peak_resident_bytes
@@ -52,47 +52,35 @@ class StoredNetwork:
 
 @dataclass(frozen=True)
 class NetworkStore:
-    """Networks of one backbone. folder: where they are kept. device: where they are trained."""
+    """Networks of one backbone. folder: where they are kept. device: where they are trained. shared: by machines."""
 
     folder: Path
     backbone: NetworkBackbone
     device: str
     say: Say
+    shared: Store | None = None
 
-    def network(
-        self,
-        frames: Sequence[Frame],
-        elements: tuple[str, ...],
-        references: Mapping[str, float],
-        seed: int,
-        name: str,
-        variant: Variant | None = None,
-        start: TrainedNetwork | None = None,
-    ) -> StoredNetwork:
-        """The network that is trained on these frames with this seed, from disk if it is there.
+    def network(self, request: NetworkRequest, name: str) -> StoredNetwork:
+        """The network that is asked for, from disk if it is there, else trained on the store's device.
 
-        name: for people. variant: None for a plain one. start: the plain one of the same, where variant.from_plain. A
-        second process that asks for the same network waits for the first. Raises UqbenchError where training fails.
+        name: for people. A second process that asks for the same network waits for the first. Raises UqbenchError where
+        training fails.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        key = network_key(self.backbone, frames, elements, references, seed, self.device, variant)
+        request = replace(request, device=self.device)
+        key = network_key(self.backbone, request)
         with locked(self.folder / f"{key}.lock"):
+            files = [self.folder / f"{key}{suffix}" for suffix in (".pt", ".json")]
             stored = self._read(key, name)
+            if stored is None and self.shared is not None and fetch_files(self.shared, files):
+                stored = self._read(key, name)
             if stored is not None:
+                if self.shared is not None:
+                    send_files(self.shared, files, again=False)
                 return stored
             checkpoint = self.folder / f"{key}.checkpoint"
-
-            def attempt() -> TrainedNetwork:
-                given = (frames, elements, references, seed, self.device, checkpoint)
-
-                def told(text: str) -> None:
-                    self.say(f"{name}: {text}")
-
-                if variant is None:
-                    return self.backbone.train(*given, told)
-                return self.backbone.train_variant(variant, start, *given, told)
-
-            return self._train(key, attempt, checkpoint, name)
+            told = replace(request, checkpoint=checkpoint, say=lambda text: self.say(f"{name}: {text}"))
+            return self._train(key, lambda: self.backbone.train(told), checkpoint, name)
 
     def _train(
         self, key: str, attempt: Callable[[], TrainedNetwork], checkpoint: Path, name: str
@@ -113,9 +101,13 @@ class NetworkStore:
         last = network.curve[-1]
         training = Training(last["seconds"], last["cpu_seconds"], peak_resident_bytes(), others.cores())
         self._write(key, network, training)
+        if self.shared is not None:
+            send_files(
+                self.shared, [self.folder / f"{key}{suffix}" for suffix in (".pt", ".json")], again=True
+            )
         checkpoint.unlink(missing_ok=True)
         early = f"; stopped early: {network.stopped}" if network.stopped else ""
-        self.say(f"{NOTE}{name}: trained in {training.wall_s:.0f} s, {len(network.curve)} epochs{early}")
+        self.say(f"{NOTE}{name}: trained in {training.wall_s:.0f} s, {last['epoch']:.0f} epochs{early}")
         return StoredNetwork(key, network, training)
 
     def _write(self, key: str, network: TrainedNetwork, training: Training) -> None:
@@ -123,7 +115,7 @@ class NetworkStore:
         network.save(file)
         about = {
             "sha256": file_sha256(file),
-            "backbone": repr(self.backbone),
+            "backbone": _called(self.backbone),
             "network": type(network).__name__,
             "training": asdict(training),
             "stopped": network.stopped,
@@ -146,31 +138,32 @@ class NetworkStore:
             return None
 
 
+def _called(backbone: NetworkBackbone) -> str:
+    """The backbone with its parameters, files of the user's by what records call them."""
+    text = repr(backbone)
+    for origin in backbone.origins():
+        text = text.replace(repr(origin.given), repr(origin.known_as))
+    return text
+
+
 def member_seed(seed: int, member: int) -> int:
     """The seed of a member of a fit's networks; number 0 has the fit's own."""
     return seed + APART * member
 
 
-def network_key(
-    backbone: NetworkBackbone,
-    frames: Sequence[Frame],
-    elements: tuple[str, ...],
-    references: Mapping[str, float],
-    seed: int,
-    device: str,
-    variant: Variant | None = None,
-) -> str:
+def network_key(backbone: NetworkBackbone, request: NetworkRequest) -> str:
     """Hash of all that decides a network: frames in order, elements, references, backbone, variant, seed, kind of
-    device, sources and versions."""
+    device, sources, what the backbone is made from, and versions."""
     digest = hashlib.sha256()
     cls = type(backbone)
     settled = [
-        f"{cls.__module__}.{backbone!r}",
-        elements,
-        sorted(references.items()),
-        seed,
-        device.split(":")[0],
-        variant,
+        f"{cls.__module__}.{_called(backbone)}",
+        [origin.sha256 for origin in backbone.origins()],
+        request.elements,
+        sorted(request.references.items()),
+        request.seed,
+        request.device.split(":")[0],
+        request.variant,
     ]
     for package in ("numpy", *cls.distributions):
         try:
@@ -182,7 +175,7 @@ def network_key(
     digest.update(repr(settled).encode())
     for file in source_files(cls):
         digest.update(file.name.encode() + file.read_bytes())
-    for frame in frames:
+    for frame in request.frames:
         digest.update(content_hash(frame.atoms).encode() + str(frame.cluster).encode())
         for kind in KINDS:
             labels, free = frame.labels(kind), frame.free(kind)

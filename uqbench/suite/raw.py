@@ -5,15 +5,26 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uqbench.api import Array, Prediction, Table
 from uqbench.errors import UqbenchError
+from uqbench.npz import read_npz
 from uqbench.scores.calibrate import LEVELS
 
 PARTS = ("calibration", "test", "held_out")
+DTYPES = {
+    **dict.fromkeys(("unit", "rule", "config_types"), "U"),
+    **dict.fromkeys(("structure", "cluster", "fold", "part", "config_type"), "i"),
+    **dict.fromkeys(("mean", "std", "lower", "upper", "reference", "energy_score"), "f"),
+    **dict.fromkeys(("level_lower", "level_upper"), "f"),
+    "nominal": "fi",
+    "scored": "b",
+}
+"""Kinds of number that the arrays of a RawTable are made of."""
 
 
 @dataclass(frozen=True)
@@ -160,13 +171,41 @@ def to_npz(tables: Mapping[str, RawTable]) -> bytes:
 def from_npz(content: bytes, source: str) -> dict[str, RawTable]:
     """Read what to_npz wrote; raises UqbenchError naming the source if it is something else."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            kinds = list(dict.fromkeys(name.split(".")[0] for name in archive.files))
-            return {
-                kind: RawTable(**{f.name: archive[f"{kind}.{f.name}"] for f in fields(RawTable)})
-                for kind in kinds
-            }
-    except (ValueError, KeyError, OSError, EOFError) as error:
+        arrays = read_npz(content, source)
+        kinds = list(dict.fromkeys(name.split(".")[0] for name in arrays))
+        return {kind: _checked(kind, arrays) for kind in kinds}
+    except (ValueError, KeyError, TypeError) as error:
         raise UqbenchError(
             f"{source} does not hold raw predictions of uqbench ({error}); run the cell again with --fresh."
         ) from None
+
+
+def _checked(kind: str, arrays: Mapping[str, NDArray[Any]]) -> RawTable:
+    """A table whose arrays fit together; raises ValueError or KeyError for any other."""
+    found = {f.name: arrays[f"{kind}.{f.name}"] for f in fields(RawTable)}
+    for name, dtypes in DTYPES.items():
+        if found[name].dtype.kind not in dtypes:
+            raise ValueError(f"{kind}.{name} has dtype {found[name].dtype}")
+    n = len(found["mean"])
+    for name, array in found.items():
+        if name in ("unit", "nominal"):
+            shapes: tuple[tuple[int, ...], ...] = ((),)
+        elif name in ("level_lower", "level_upper"):
+            shapes = ((len(LEVELS), n), (0, 0))
+        elif name in ("std", "lower", "upper", "energy_score"):
+            shapes = ((n,), (0,))
+        elif name in ("rule", "config_types"):
+            shapes = (array.shape[:1],)
+        else:
+            shapes = ((n,),)
+        if array.shape not in shapes:
+            raise ValueError(f"{kind}.{name} has shape {array.shape}, with {n} observables")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{kind}.{name} is not finite everywhere")
+    for name, count in (("part", len(PARTS)), ("config_type", len(found["config_types"]))):
+        if n and not 0 <= found[name].min() <= found[name].max() < count:
+            raise ValueError(f"{kind}.{name} goes beyond the {count} there are")
+    for name, other in (("lower", "upper"), ("level_lower", "level_upper")):
+        if len(found[name]) != len(found[other]):
+            raise ValueError(f"{kind}.{name} and {kind}.{other} are not of one length")
+    return RawTable(**found)

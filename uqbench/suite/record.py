@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from uqbench.atomic import write_atomically
+from uqbench.atomic import replacing, write_atomically
 from uqbench.errors import UqbenchError
+from uqbench.limits import read_at_most
 from uqbench.suite.raw import RawTable, from_npz
+from uqbench.suite.secrets import without_secrets
 
 SCHEMA_VERSION = 1
+RECORD_BYTES, RAW_BYTES = 1 << 26, 1 << 30
+"""Most that is read of a record, and of raw predictions: a thousand times what they have."""
+WORDS = ("failure", "facts", "reasons", "properties")
+"""Fields with words of a plugin's own."""
 
 
 class _Part(BaseModel):
@@ -50,6 +57,13 @@ class RawPart(_Part):
 
     file: str
     sha256: str
+
+    @field_validator("file")
+    @classmethod
+    def _stays_beside(cls, name: str) -> str:
+        if Path(name).name != name or name == ".." or "\\" in name or "\0" in name:
+            raise ValueError("the name of a file beside the record is needed")
+        return name
 
 
 class FailurePart(_Part):
@@ -145,21 +159,41 @@ def make_folder(path: Path) -> None:
 
 
 def write_record(folder: Path, stem: str, record: Record, raw: bytes | None) -> None:
-    """Raw predictions first, then the record that names them by hash: a record never speaks of what is not there."""
+    """Raw predictions first, then the record that names them by hash: a record never speaks of what is not there.
+
+    The record's place is taken before either, so that two runs never leave the record of one with the predictions of
+    the other. Secrets of the environment are hidden where a plugin has words of its own. Raises UqbenchError for
+    numbers that are not finite, which a record cannot hold, and where the disk refuses.
+    """
     if raw is not None:
-        part = RawPart(file=f"{stem}.npz", sha256=hashlib.sha256(raw).hexdigest())
-        write_atomically(folder / part.file, raw)
-        record = record.model_copy(update={"raw": part})
-    write_atomically(folder / f"{stem}.json", record.model_dump_json(indent=1).encode())
+        record = record.model_copy(
+            update={"raw": RawPart(file=f"{stem}.npz", sha256=hashlib.sha256(raw).hexdigest())}
+        )
+    words = record.model_dump(include=set(WORDS))
+    hidden = without_secrets(words, os.environ)
+    if hidden != words:
+        record = Record.model_validate({**record.model_dump(), **hidden})
+    content = record.model_dump_json(indent=1).encode()
+    _require_readable(content)
+    with replacing(folder / f"{stem}.json") as file:
+        if record.raw is not None and raw is not None:
+            write_atomically(folder / record.raw.file, raw)
+        file.write(content)
+
+
+def _require_readable(content: bytes) -> None:
+    try:
+        Record.model_validate_json(content)
+    except ValidationError as error:
+        where = ".".join(str(p) for p in error.errors()[0]["loc"])
+        raise UqbenchError(
+            f"{where} is not finite, which a record cannot hold: predictions are too large to be scored."
+        ) from None
 
 
 def read_record(path: Path) -> Record:
     """Read and check one record; raises UqbenchError naming the file, the field and the remedy."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UqbenchError(f"record {path} cannot be read: {error}.") from None
-    return parse_record(content, f"record {path}")
+    return parse_record(read_at_most(path, RECORD_BYTES, "record"), f"record {path}")
 
 
 def parse_record(content: bytes, source: str) -> Record:
@@ -179,10 +213,7 @@ def read_raw(folder: Path, record: Record) -> dict[str, RawTable]:
     if record.raw is None:
         raise UqbenchError(f"record {record.cell_id} has no raw predictions (status: {record.status}).")
     path = folder / record.raw.file
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UqbenchError(f"raw predictions {path} cannot be read: {error}; run the cell again.") from None
+    content = read_at_most(path, RAW_BYTES, "raw predictions")
     found = hashlib.sha256(content).hexdigest()
     if found != record.raw.sha256:
         raise UqbenchError(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uqbench.api import CalculatorBackbone, CommitteeMethod
+from uqbench.api import CalculatorBackbone, CommitteeMethod, LinearMethod, NetworkBackbone, PropertyTask
 from uqbench.data.card import read_card
 from uqbench.data.catalog import dataset_names, load_card
 from uqbench.data.dataset import Dataset
@@ -17,16 +17,20 @@ from uqbench.registry import Registry
 from uqbench.suite.config import Suite
 from uqbench.suite.datasets import card_or_name
 from uqbench.suite.display import LiveDisplay, PlainDisplay
-from uqbench.suite.execute import Settings, execute
+from uqbench.suite.execute import Crew, Display, Settings, execute
 from uqbench.suite.plan import Fit, make_plan, mismatch, missing_packages
-from uqbench.suite.record import Record
+from uqbench.suite.recognise import RecordFiles
+from uqbench.suite.server import start_server
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 US_PER_ATOM = 400.0
 """Time of one atom's design rows on one core, for the estimate of a run that has not been made yet."""
-SECONDS_PER_FIT = 10.0
+SECONDS_PER_FIT, SECONDS_PER_PROPERTY, FIT_US_PER_ATOM = 3.0, 7.0, 1000.0
+"""Of a fit and its scores, and of each property task more; fits of the embedded set took 1 to 80 s, 30 on average."""
+TRAINING_US_PER_ATOM = 200e3
+"""Of a network of size tiny: 29 s of a core for each of the three folds of the embedded dataset."""
 
 
 def available_devices() -> tuple[str, ...]:
@@ -76,11 +80,34 @@ def plan_suite(suite: Suite, registry: Registry, say: Callable[[str], None] | No
     return plan
 
 
-def estimate_seconds(plan: list[Fit], load: Callable[[str], Dataset], workers: int) -> float:
-    """Rough time of a run from scratch."""
-    rows = {(f.dataset, f.backbone) for f in plan}
-    atoms = {name: sum(len(f.atoms) for f in load(name).frames) for name in {f.dataset for f in plan}}
-    return sum(1e-6 * US_PER_ATOM * atoms[name] / workers for name, _ in rows) + SECONDS_PER_FIT * len(plan)
+def estimate_seconds(
+    plan: Sequence[Fit], registry: Registry, load: Callable[[str], Dataset], workers: int, jobs: int
+) -> float:
+    """Time of a run from scratch, of the right order. The first dataset that can be read stands for the others.
+
+    workers: processes for design rows. jobs: fits at a time.
+    """
+    atoms = _atoms(dict.fromkeys(f.dataset for f in plan), load)
+    rows, networks, seconds = set(), set(), 0.0
+    for fit in plan:
+        backbone = registry.backbones[fit.backbone.name]
+        properties = sum(issubclass(registry.tasks[task], PropertyTask) for task in fit.tasks)
+        seconds += SECONDS_PER_FIT + SECONDS_PER_PROPERTY * properties + 1e-6 * FIT_US_PER_ATOM * atoms
+        if issubclass(backbone, NetworkBackbone):
+            # Linear methods share one; what else the others train is not known here.
+            own = "" if issubclass(registry.methods[fit.method.name], LinearMethod) else fit.method
+            networks.add((fit.dataset, fit.backbone, fit.seed, fit.train_size, own))
+        else:
+            rows.add((fit.dataset, fit.backbone))
+    seconds += 1e-6 * TRAINING_US_PER_ATOM * atoms * len(networks)
+    return seconds / jobs + 1e-6 * US_PER_ATOM * atoms * len(rows) / workers
+
+
+def _atoms(names: Iterable[str], load: Callable[[str], Dataset]) -> int:
+    for name in names:
+        with suppress(UqbenchError):
+            return sum(len(frame.atoms) for frame in load(name).frames)
+    return 0
 
 
 def default_cache() -> Path:
@@ -91,9 +118,18 @@ def default_cache() -> Path:
 
 
 def run_plan(
-    plan: list[Fit], settings: Settings, registry: Registry, load: Callable[[str], Dataset], console: Console
-) -> tuple[list[Record], dict[str, str]]:
-    """What execute gives, with a live bar on a terminal, plain lines elsewhere."""
-    display = LiveDisplay(console, len(plan)) if console.is_terminal else PlainDisplay(console)
-    with display if isinstance(display, LiveDisplay) else nullcontext():
-        return execute(plan, settings, registry, load, display)
+    plan: list[Fit],
+    settings: Settings,
+    registry: Registry,
+    load: Callable[[str], Dataset],
+    console: Console,
+    hire: Callable[[Settings, Display], AbstractContextManager[Crew | None]] = lambda *_: nullcontext(),
+) -> tuple[RecordFiles, dict[str, str]]:
+    """What execute gives, with a live bar on a terminal, plain lines elsewhere. hire: gives execute's crew."""
+    seen = console.is_terminal and not console.quiet
+    display = LiveDisplay(console, len(plan)) if seen else PlainDisplay(console)
+    live = display if isinstance(display, LiveDisplay) else nullcontext()
+    with live, hire(settings, display) as crew:
+        if crew is None:
+            start_server()
+        return execute(plan, settings, registry, load, display, crew)

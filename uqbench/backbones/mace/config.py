@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -34,17 +37,25 @@ class MaceSize:
         """The features of an atom, as e3nn writes them: scalars first."""
         return " + ".join(f"{self.channels}x{ell}{'eo'[ell % 2]}" for ell in range(self.hidden_l + 1))
 
-    @property
-    def n_last_layer(self) -> int:
-        """Weights of all linear readouts: one a channel and layer."""
-        return self.channels * self.layers
-
 
 SIZES: dict[str, MaceSize] = {
     "tiny": MaceSize(16, 0, 2, 2, 2, (16, 16), epochs=80, batch_atoms=50, learning_rate=0.02),
     "small": MaceSize(32, 1, 2, 2, 2, (32, 32), epochs=200, batch_atoms=100, learning_rate=0.01),
     "medium": MaceSize(64, 1, 3, 3, 2, (64, 64, 64), epochs=300, batch_atoms=200, learning_rate=0.01),
 }
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long training lasts and how fast it goes. epochs: at most. batch_atoms, rate: see MaceSize."""
+
+    epochs: int
+    batch_atoms: int
+    rate: float
+
+    def times(self, epochs: float, rate: float) -> Length:
+        """A share of the epochs, at a share of the rate."""
+        return Length(math.ceil(epochs * self.epochs), self.batch_atoms, rate * self.rate)
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,41 @@ class MaceConfig:
         return SIZES[self.size]
 
     @property
-    def n_epochs(self) -> int:
-        """Epochs that training may last."""
-        return self.architecture.epochs if self.epochs is None else self.epochs
+    def length(self) -> Length:
+        """Of plain training."""
+        size = self.architecture
+        return Length(
+            size.epochs if self.epochs is None else self.epochs, size.batch_atoms, size.learning_rate
+        )
+
+
+FINE_TUNING = Length(epochs=40, batch_atoms=50, rate=0.002)
+
+
+@dataclass(frozen=True)
+class GivenConfig:
+    """A network that begins as the one in a file.
+
+    name: the file's. sha256: of its content. architecture: see uqbench.backbones.mace.architecture.
+    epochs: passes over the training frames where weights are changed; None for the usual number.
+    """
+
+    name: str
+    sha256: str
+    architecture: Mapping[str, Any]
+    epochs: int | None = None
+
+    @property
+    def size(self) -> str:
+        """For people."""
+        return f"that {self.name} has"
+
+    @property
+    def cutoff(self) -> float:
+        """Å."""
+        return float(self.architecture["r_max"])
+
+    @property
+    def length(self) -> Length:
+        """Of fine-tuning."""
+        return FINE_TUNING if self.epochs is None else replace(FINE_TUNING, epochs=self.epochs)

@@ -13,6 +13,7 @@ import numpy as np
 from uqbench.api import Array
 from uqbench.backbones.mace.graphs import Batch
 from uqbench.backbones.mace.model import Network, displaceable, layer_features, sum_by_structure, voigt
+from uqbench.backbones.mace.radial_slopes import straight_radials
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,8 @@ def batch_rows(network: Network, batch: Batch) -> list[Array]:
     import torch
 
     positions, strain = displaceable(batch)
-    features = layer_features(network, batch, positions, strain)
+    with straight_radials(network):
+        features = layer_features(network, batch, positions, strain)
     slopes, strains = [], []
     for layer in features:
         # Structures do not see each other, and a layer depends on those before it only.

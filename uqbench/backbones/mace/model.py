@@ -1,13 +1,14 @@
 """The network, and a short forward of our own that shows the features its energy is linear in.
 
 Batatia, Kovács, Simm, Ortner, Csányi, "MACE: Higher order equivariant message passing neural networks for fast
-and accurate force fields", NeurIPS 2022 (arXiv 2206.07697). Computed by mace-torch. Each layer's readout is
-linear, so the energy of an atom i is, beside its reference energy,
+and accurate force fields", NeurIPS 2022 (arXiv 2206.07697). Computed by mace-torch. Each readout ends with a linear
+map, so the energy of an atom i is, beside its reference energy,
 
     E_i = c_s(i) + Σ_p w_p φ_p(i)
 
-with a constant c of its element and the scalar features φ of all layers. Coefficients are c, element by
-element, then w, layer by layer.
+with a constant c of its element and the features φ of all readouts: scalars of the layer where the readout is linear,
+what its gate lets through where it is a perceptron, and the energy of a pair repulsion where there is one (its w is 1
+in a file of mace). Coefficients are c, element by element, then w, readout by readout.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     import torch
 
 Network: TypeAlias = Any
-"""A mace.modules.ScaleShiftMACE whose readouts are all linear."""
+"""A mace.modules.ScaleShiftMACE of one head. Its scale_shift.shift is one number or one an element."""
+
+PAIR_WEIGHT = "pair_weight"
+"""Parameter of a network with a pair repulsion."""
 
 N_BESSEL = 8
 CUTOFF_POWER = 5
@@ -37,12 +41,12 @@ class Normalisation:
     """Numbers taken from the training frames before training.
 
     neighbours: of an atom on average. scale: eV, of the features (RMS force of the training set times 1 Å).
-    shift: eV, the constant of every atom beside its reference energy.
+    shift: eV, the constant of every atom beside its reference energy, or one of each element.
     """
 
     neighbours: float
     scale: float
-    shift: float
+    shift: float | tuple[float, ...]
 
 
 def build_network(
@@ -92,7 +96,7 @@ def build_network(
 def layer_features(
     network: Network, batch: Batch, positions: torch.Tensor, strain: torch.Tensor
 ) -> list[torch.Tensor]:
-    """φ of each layer, (n, channels), in eV.
+    """φ of each readout, (n, features), in eV; (n, 1) of a pair repulsion comes last.
 
     positions: (n, 3), those of the batch or others close by. strain: (B, 3, 3), its symmetric part deforms
     cells and positions. Differentiable in both, also under torch.func.grad and jacrev.
@@ -105,31 +109,59 @@ def layer_features(
     lengths = torch.linalg.norm(vectors, dim=-1, keepdim=True)
     atoms = network.node_embedding(batch.node_attrs)
     harmonics = network.spherical_harmonics(vectors)
-    radial, _ = network.radial_embedding(lengths, batch.node_attrs, batch.edges, network.atomic_numbers)
+    radial, cutoff = network.radial_embedding(lengths, batch.node_attrs, batch.edges, network.atomic_numbers)
     features = []
-    for interaction, product, readout in zip(
-        network.interactions, network.products, network.readouts, strict=True
-    ):
+    for layer, (interaction, product) in enumerate(zip(network.interactions, network.products, strict=True)):
         atoms, residual = interaction(
             node_attrs=batch.node_attrs,
             node_feats=atoms,
             edge_attrs=harmonics,
             edge_feats=radial,
             edge_index=batch.edges,
+            cutoff=cutoff,
+            first_layer=layer == 0,
         )
         atoms = product(node_feats=atoms, sc=residual, node_attrs=batch.node_attrs)
-        linear = readout.linear
-        factor = network.scale_shift.scale * linear.instructions[0].path_weight
-        features.append(factor * atoms[:, : linear.weight.numel()])
+        # A network with one readout reads its last layer.
+        number = layer - len(network.interactions) + len(network.readouts)
+        if number >= 0:
+            features.append(network.scale_shift.scale * _read(network.readouts[number], atoms))
+    if hasattr(network, PAIR_WEIGHT):
+        pairs = network.pair_repulsion_fn(lengths, batch.node_attrs, batch.edges, network.atomic_numbers)
+        features.append(network.scale_shift.scale * pairs[:, None])
     return features
 
 
+def _read(readout: Any, atoms: torch.Tensor) -> torch.Tensor:
+    """What the last linear map of a readout is applied to, times its normalisation."""
+    if hasattr(readout, "linear"):
+        last, inputs = readout.linear, atoms
+    else:
+        last, inputs = readout.linear_2, readout.non_linearity(readout.linear_1(atoms))
+    return last.instructions[0].path_weight * inputs[:, : last.weight.numel()]
+
+
+def last_layer(network: Network) -> dict[str, torch.Tensor]:
+    """The weights w, by the names of their parameters, in the order of the features."""
+    names = [
+        f"readouts.{number}.{'linear' if hasattr(readout, 'linear') else 'linear_2'}.weight"
+        for number, readout in enumerate(network.readouts)
+    ]
+    names += [PAIR_WEIGHT] * hasattr(network, PAIR_WEIGHT)
+    return {name: network.get_parameter(name) for name in names}
+
+
+def n_last_layer(network: Network) -> int:
+    """P."""
+    return sum(weight.numel() for weight in last_layer(network).values())
+
+
 def coefficients(network: Network) -> torch.Tensor:
-    """(n_elements + P,) constants c (eV, the same for every element), then weights w of the readouts."""
+    """(n_elements + P,) constants c (eV), then weights w of the readouts."""
     import torch
 
     constants = network.scale_shift.shift.expand(len(network.atomic_numbers))
-    return torch.cat([constants, *(readout.linear.weight for readout in network.readouts)])
+    return torch.cat([constants, *last_layer(network).values()])
 
 
 def atom_energies(

@@ -6,27 +6,15 @@ Reproducible, stopped early and resumed as plain training is, with the same clus
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-from uqbench.api import Frame, NoiseHead
-from uqbench.backbones.mace.checkpoint import training_key
-from uqbench.backbones.mace.config import MaceConfig
-from uqbench.backbones.mace.early_stopping import carve_validation
+from uqbench.api import NetworkRequest, NoiseHead
+from uqbench.backbones.mace.config import GivenConfig, MaceConfig
+from uqbench.backbones.mace.model import n_last_layer
 from uqbench.backbones.mace.noise_head import UNKNOWN, Head, moments_of, start_head
 from uqbench.backbones.mace.noise_objective import Likelihood, free_labels, residuals
 from uqbench.backbones.mace.noisy import NoisyMace
-from uqbench.backbones.mace.quiet import torch_device
-from uqbench.backbones.mace.train import make_examples, start_network, train_to_the_end
-from uqbench.backbones.mace.training_run import Length, TrainingRun
-
-if TYPE_CHECKING:
-    from uqbench.backbones.mace.trained import TrainedMace
+from uqbench.backbones.mace.preparation import Preparation, best_weights
+from uqbench.backbones.mace.train import start_network
+from uqbench.backbones.mace.trained import TrainedMace
 
 EPOCHS = {"joint": 1.0, "warm_start": 0.25, "frozen_mean": 0.5}
 """Of those of a plain network."""
@@ -35,67 +23,47 @@ RATE = {"joint": 1.0, "warm_start": 0.05, "frozen_mean": 1.0}
 
 
 def train_noise(
-    variant: NoiseHead,
-    start: TrainedMace | None,
-    frames: Sequence[Frame],
-    elements: tuple[str, ...],
-    references: Mapping[str, float],
-    config: MaceConfig,
-    seed: int,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    request: NetworkRequest, variant: NoiseHead, start: TrainedMace | None, config: MaceConfig
 ) -> NoisyMace:
     """Train a network with a noise head on frames; see uqbench.backbones.mace.train.
 
-    start: the plain network trained on the same with the same seed; None for the schedule "joint". Labels that
-    symmetry makes zero teach no noise.
+    start: the plain network; None for the schedule "joint". config: of networks that are trained from random weights.
+    Labels that symmetry makes zero teach no noise.
     """
-    began = time.perf_counter(), time.process_time()
-    target = torch_device(device)
-    examples = make_examples(frames, elements, config.cutoff, references)
-    learn, aside = carve_validation(frames, np.random.default_rng([seed, 0]))
-    size = config.architecture
-    key = training_key(
-        (variant, config, size, elements, sorted(references.items()), seed, target.type), examples
-    )
+    # What a file gave describes itself.
+    described = start.config if start and isinstance(start.config, GivenConfig) else config
+    ready = Preparation.of(request, described)
     if start is None:
+        training = [ready.examples[i] for i in ready.learn]
         network, normalisation = start_network(
-            [examples[i] for i in learn], config, elements, references, seed
+            training, config, request.elements, request.references, request.seed
         )
+        left = ready.examples
     else:
         network, normalisation = start.own_network(), start.normalisation
-    left = examples if start is None else residuals(examples, frames, start)
+        left = residuals(ready.examples, request.frames, start)
     left, examples = (
-        [free_labels(example, frame) for example, frame in zip(given, frames, strict=True)]
-        for given in (left, examples)
+        [free_labels(example, frame) for example, frame in zip(given, request.frames, strict=True)]
+        for given in (left, ready.examples)
     )
-    moments = UNKNOWN if start is None else moments_of([left[i] for i in learn], normalisation.scale)
-    examples = left if variant.schedule == "frozen_mean" else examples
-    head = start_head(size.n_last_layer, variant, moments, seed)
-    head = {name: weight.float().to(target).requires_grad_(True) for name, weight in head.items()}
-    network = network.float().to(target).requires_grad_(variant.schedule != "frozen_mean")
-    run = TrainingRun(
+    frozen = variant.schedule == "frozen_mean"
+    moments = UNKNOWN if start is None else moments_of([left[i] for i in ready.learn], normalisation.scale)
+    head = start_head(n_last_layer(network), variant, moments, request.seed)
+    head = {name: weight.float().to(ready.device).requires_grad_(True) for name, weight in head.items()}
+    network = network.float().to(ready.device).requires_grad_(not frozen)
+    run = ready.run(
         Likelihood(network, Head(head, normalisation.scale), variant),
-        Length(
-            math.ceil(EPOCHS[variant.schedule] * config.n_epochs),
-            size.batch_atoms,
-            RATE[variant.schedule] * size.learning_rate,
-        ),
-        [examples[i] for i in learn],
-        [examples[i] for i in aside],
-        seed,
-        (time.perf_counter() - began[0], time.process_time() - began[1]),
+        described.length.times(EPOCHS[variant.schedule], RATE[variant.schedule]),
+        left if frozen else examples,
     )
-    train_to_the_end(run, key, checkpoint, say)
-    best = {name: values.cpu().numpy() for name, values in run.best.items()}
+    best = best_weights(run)
     own = {name: values for name, values in best.items() if not name.startswith("head.")}
     return NoisyMace(
-        config,
-        elements,
-        dict(references),
+        described,
+        request.elements,
+        dict(request.references),
         normalisation,
-        start.state if start is not None and variant.schedule == "frozen_mean" else own,
+        own if start is None else {**start.state, **own},
         tuple(run.curve),
         run.stopped,
         variant,

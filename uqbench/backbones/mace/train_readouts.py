@@ -6,78 +6,51 @@ Reproducible, stopped early and resumed as plain training is, with the same clus
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uqbench.api import Array, Frame, Readouts
-from uqbench.backbones.mace.checkpoint import training_key
-from uqbench.backbones.mace.early_stopping import carve_validation
+from uqbench.api import Array, NetworkRequest, Readouts
+from uqbench.backbones.mace.config import Length
+from uqbench.backbones.mace.model import last_layer, n_last_layer
 from uqbench.backbones.mace.noise_objective import free_labels, residuals
-from uqbench.backbones.mace.objective import Example
-from uqbench.backbones.mace.quiet import torch_device
+from uqbench.backbones.mace.preparation import Preparation
 from uqbench.backbones.mace.readouts_objective import ReadoutScore, RowExample, with_rows
 from uqbench.backbones.mace.shallow import ShallowMace
-from uqbench.backbones.mace.train import make_examples, train_to_the_end
 from uqbench.backbones.mace.trained import TrainedMace
-from uqbench.backbones.mace.training_run import Length, TrainingRun
 
 EPOCHS = 200
 RATE = 0.02
 
 
-def train_readouts(
-    variant: Readouts,
-    start: TrainedMace,
-    frames: Sequence[Frame],
-    elements: tuple[str, ...],
-    references: Mapping[str, float],
-    seed: int,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    say: Callable[[str], None] = lambda text: None,
-) -> ShallowMace:
+def train_readouts(request: NetworkRequest, variant: Readouts, start: TrainedMace) -> ShallowMace:
     """Train several readouts on frames; see uqbench.backbones.mace.train.
 
-    start: the plain network trained on the same with the same seed; readouts start from its own, apart by a random
-    vector that spreads predictions by about their error.
+    start: the plain network; readouts start from its own, apart by a random vector that spreads predictions by about
+    their error.
     """
     import torch
 
-    began = time.perf_counter(), time.process_time()
-    target = torch_device(device)
-    config = start.config
-    examples = make_examples(frames, elements, config.cutoff, references)
-    learn, aside = carve_validation(frames, np.random.default_rng([seed, 0]))
-    key = training_key(
-        (variant, config, config.architecture, elements, sorted(references.items()), seed, target.type),
-        examples,
-    )
-    left = [free_labels(e, f) for e, f in zip(residuals(examples, frames, start), frames, strict=True)]
-    found = with_rows(left, list(start.rows([frame.atoms for frame in frames], device)))
-    training: list[Example] = [found[i] for i in learn]
-    errors, unit = _units([found[i] for i in learn], config.architecture.n_last_layer)
-    drawn = np.random.default_rng([seed, 2]).standard_normal((variant.count, len(unit)))
+    frames = request.frames
+    ready = Preparation.of(request, start.config)
+    left = [free_labels(e, f) for e, f in zip(residuals(ready.examples, frames, start), frames, strict=True)]
+    found = with_rows(left, list(start.rows([frame.atoms for frame in frames], request.device)))
+    errors, unit = _units([found[i] for i in ready.learn], n_last_layer(start.network()))
+    drawn = np.random.default_rng([request.seed, 2]).standard_normal((variant.count, len(unit)))
     deviations = (drawn - drawn.mean(axis=0)) / np.sqrt(len(unit))
-    tensors = (torch.as_tensor(values, device=target) for values in (deviations, unit, errors))
+    tensors = (torch.as_tensor(values, device=ready.device) for values in (deviations, unit, errors))
     start_at, unit_there, errors_there = tensors
-    run = TrainingRun(
+    run = ready.run(
         ReadoutScore(start_at.requires_grad_(True), unit_there, errors_there),
-        Length(EPOCHS, config.architecture.batch_atoms, RATE),
-        training,
-        [found[i] for i in aside],
-        seed,
-        (time.perf_counter() - began[0], time.process_time() - began[1]),
+        Length(EPOCHS, start.config.length.batch_atoms, RATE),
+        found,
     )
-    train_to_the_end(run, key, checkpoint, say)
     best = run.best["deviations"].cpu().numpy() * unit
     return ShallowMace(
-        config,
-        elements,
-        dict(references),
+        start.config,
+        request.elements,
+        dict(request.references),
         start.normalisation,
         _shifted(start, best.mean(axis=0)),
         tuple(run.curve),
@@ -110,9 +83,9 @@ def _units(training: Sequence[RowExample], n_features: int) -> tuple[Array, Arra
 
 def _shifted(start: TrainedMace, by: Array) -> dict[str, NDArray[np.float32]]:
     """The network's weights with by (P,) added to those of its readouts."""
-    state = dict(start.state)
-    channels = start.config.architecture.channels
-    for layer, part in enumerate(np.split(by, len(by) // channels)):
-        name = f"readouts.{layer}.linear.weight"
-        state[name] = (state[name] + part).astype(np.float32)
+    state, done = dict(start.state), 0
+    for name in last_layer(start.network()):
+        own = state[name]
+        state[name] = (own + by[done : done + own.size]).astype(np.float32)
+        done += own.size
     return state

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqbench.api import Array, Properties
+from uqbench.backbones.mace.architecture import build
 from uqbench.backbones.mace.checkpoint import read_torch, write_torch
-from uqbench.backbones.mace.config import MaceConfig
+from uqbench.backbones.mace.config import GivenConfig, MaceConfig
 from uqbench.backbones.mace.graphs import Batch, Graph, make_batch, make_graph
 from uqbench.backbones.mace.model import (
     Network,
@@ -57,7 +58,7 @@ class TrainedMace:
     arrays: ClassVar[tuple[str, ...]] = ("state",)
     variant_of: ClassVar[type]
 
-    config: MaceConfig
+    config: MaceConfig | GivenConfig
     elements: tuple[str, ...]
     references: Mapping[str, float]
     normalisation: Normalisation
@@ -83,9 +84,13 @@ class TrainedMace:
         """The torch module in float64 on the CPU, built anew: the caller's to change."""
         import torch
 
-        network = build_network(self.config, self.elements, self.references, self.normalisation, seed=0)
+        if isinstance(self.config, GivenConfig):
+            network = build(self.config.architecture, self.elements, self.normalisation)
+        else:
+            network = build_network(self.config, self.elements, self.references, self.normalisation, seed=0)
         values = {name: torch.as_tensor(array) for name, array in self.state.items()}
-        missing = {name for name, _ in network.named_parameters()} ^ set(values)
+        learnt = {name for name, _ in network.named_parameters()}
+        missing = (learnt - set(values)) | (set(values) - set(network.state_dict()))
         if missing:
             raise UqbenchError(
                 f"the weights do not fit a MACE of size {self.config.size}: {sorted(missing)[0]} is missing or "
@@ -159,7 +164,7 @@ class TrainedMace:
         config = content["config"]
         given = {
             **config,
-            "config": MaceConfig(**config["config"]),
+            "config": (GivenConfig if "sha256" in config["config"] else MaceConfig)(**config["config"]),
             "normalisation": Normalisation(**config["normalisation"]),
             "elements": tuple(config["elements"]),
             "curve": tuple(config["curve"]),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uqbench.backbones.mace.config import Length
 from uqbench.backbones.mace.objective import Example, Objective
 from uqbench.backbones.mace.pieces import Pieces
 from uqbench.errors import UqbenchError
@@ -28,15 +29,6 @@ PATIENCE = 0.3
 """Share of the epochs after which training stops if the validation loss has not fallen."""
 
 
-@dataclass(frozen=True)
-class Length:
-    """How long training lasts and how fast it goes. epochs: at most. batch_atoms, rate: see MaceSize."""
-
-    epochs: int
-    batch_atoms: int
-    rate: float
-
-
 @dataclass
 class TrainingRun:
     """The state of one training: what a checkpoint holds, and the steps that change it.
@@ -49,7 +41,7 @@ class TrainingRun:
     training: list[Example]
     validation: list[Example]
     seed: int
-    prepared: tuple[float, float] = (0.0, 0.0)
+    prepared: tuple[float, float]
     epoch: int = 0
     step: int = 0
     best_loss: float = math.inf

@@ -1,0 +1,122 @@
+"""A Dask cluster of this machine's processes, or a client of one that is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from uqbench.cluster.crew import ALONE, GPU
+from uqbench.errors import UqbenchError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+DEATHS = 3
+"""Workers that work may take down with it before it is given up, on a cluster of our own."""
+CONNECT_SECONDS = 30.0
+ONE_THREAD = {
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+}
+
+
+@contextmanager
+def local_client(jobs: int, memory_limit: float | None = None) -> Iterator[Client]:
+    """A client of `jobs` processes of one thread each, on a core each, that listen on the loopback device alone.
+
+    memory_limit: bytes; a process that comes near is started again. On a machine with GPUs the first processes have
+    one each. Raises UqbenchError if Dask is missing or jobs is no positive number.
+    """
+    if jobs < 1:
+        raise UqbenchError(f"--jobs {jobs}: at least one process is needed.")
+    dask, distributed = _dask("--jobs")
+    settings = {
+        "distributed.worker.daemon": False,
+        "distributed.scheduler.allowed-failures": DEATHS - 1,
+        "distributed.scheduler.worker-saturation": 1.0,
+        "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+    }
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=jobs,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address=None,
+            memory_limit=memory_limit,
+            resources={ALONE: 1.0} if jobs == 1 else None,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.register_plugin(_own_core(gpus=len(list(Path("/dev").glob("nvidia[0-9]*")))))
+        yield client
+
+
+@contextmanager
+def remote_client(address: str, note: Callable[[str], None]) -> Iterator[Client]:
+    """A client of the scheduler at an address, tcp://HOST:PORT or tls://HOST:PORT.
+
+    TLS certificates are those of Dask's own configuration (distributed.comm.tls). note: told if the connection is
+    open to others. Raises UqbenchError if Dask is missing, nobody answers, or its workers can't start processes.
+    """
+    _, distributed = _dask("--scheduler")
+    if not address.startswith(("tcp://", "tls://")):
+        raise UqbenchError(f"--scheduler {address}: an address is tcp://HOST:PORT or tls://HOST:PORT.")
+    if address.startswith("tcp://") and not _loopback(urlsplit(address).hostname or ""):
+        note(
+            f"{address} is neither encrypted nor asks who you are; in a network that is not yours, use tls://."
+        )
+    try:
+        client = distributed.Client(address, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UqbenchError(f"--scheduler {address}: no Dask scheduler answers ({reason}).") from None
+    with client:
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            note(f"{address} has no workers yet; waiting for the first.")
+            client.wait_for_workers(1)
+        yield client
+
+
+def _dask(option: str) -> tuple[Any, Any]:
+    try:
+        import dask
+        import distributed
+    except ImportError:
+        raise UqbenchError(f"{option} needs Dask: pip install 'uqbench[dask]'.") from None
+    return dask, distributed
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _own_core(gpus: int) -> Any:
+    from distributed import WorkerPlugin
+
+    class OwnCore(WorkerPlugin):
+        """Gives a worker the core, and the GPU if there are enough, of its number."""
+
+        name = "uqbench-own-core"
+
+        async def setup(self, worker: Any) -> None:
+            number = int(worker.name)
+            if hasattr(os, "sched_setaffinity"):
+                cores = sorted(os.sched_getaffinity(0))
+                os.sched_setaffinity(0, {cores[number % len(cores)]})
+            if gpus:
+                os.environ["CUDA_VISIBLE_DEVICES"] = str(number) if number < gpus else ""
+            if number < gpus:
+                await worker.set_resources(**{GPU: 1.0})
+
+    return OwnCore()

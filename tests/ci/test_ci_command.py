@@ -4,10 +4,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from toy_comparison import failed, record, tables, write
+from toy_comparison import cost, failed, record, tables, write
 
+from uqbench.ci.accepted import accept
+from uqbench.ci.asked import asks_for
 from uqbench.ci.command import Ci, run_ci
 from uqbench.ci.job import CiJob, ci_job
+from uqbench.compare.comparison import compare_sides
+from uqbench.compare.page import markdown
 from uqbench.compare.side import read_side
 from uqbench.registry import discover
 from uqbench.suite.config import Suite, dump_suite, find_suite, load_suite
@@ -60,6 +64,114 @@ def test_a_regression_is_one_though_the_suite_did_not_run_whole(ran):
     code, comment = ran([(record(), tables(widened=1.5))], 1)
     assert code == 1
     assert "did not run whole" in comment
+
+
+def test_a_cell_that_the_suite_asks_for_and_that_is_gone_is_a_regression(ran):
+    """The run says that all went well."""
+    code, comment = ran(BASE[1:], 0)
+    assert code == 1
+    assert "the suite asks for it, and the run left no record" in comment
+
+
+def test_records_of_other_suites_are_no_matter_of_this_one(ran, monkeypatch):
+    monkeypatch.setattr("uqbench.ci.command.asks_for", lambda *a: False)
+    code, comment = ran(BASE[1:], 0)
+    assert code == 0
+    assert comment.splitlines()[1] == "## uqbench: no regression"
+    assert "belong to other suites, and are not looked at: 1" in comment
+
+
+ASKED = Suite(datasets=("al", "data/mine.xyz"), methods=("pops:percentile=1", "theirs"), tasks=("forces",))
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        ({"method": "pops:percentile=1.0"}, True),
+        ({"method": "theirs"}, True),
+        ({"method": "theirs", "dataset": "mine.xyz@0123abcd"}, True),
+        ({"method": "pops"}, False),
+        ({"method": "theirs", "dataset": "w"}, False),
+        ({"method": "theirs", "seed": 1}, False),
+        ({"method": "theirs", "task": "vacancy"}, False),
+        ({"method": "theirs", "train_size": 0.5}, False),
+    ],
+)
+def test_what_a_suite_asks_for(fields, asked):
+    cell = record().cell.model_copy(update={"dataset": "al", **fields})
+    assert asks_for(ASKED, cell, discover()) is asked
+    assert asks_for(Suite(datasets=("al",)), cell, discover()) is (
+        cell.dataset == "al" and cell.seed == 0 and cell.train_size == 1.0
+    )
+
+
+@pytest.fixture(name="accepted")
+def _accepted(tmp_path):
+    """What is left of a comparison of base and new where the change commits head; sides as lists of (record, raw)."""
+
+    def run(**sides):
+        read = {}
+        for name, made in sides.items():
+            (tmp_path / name).mkdir()
+            for one, raw in made:
+                write(tmp_path / name, one, raw, scored=True)
+            read[name] = read_side(tmp_path / name)
+        return accept(compare_sides(read["base"], read["new"]), **read)
+
+    return run
+
+
+def test_a_regression_that_is_committed_as_it_is_is_accepted_and_listed(accepted):
+    wide = (record(), tables(widened=1.5))
+    found = accepted(base=[(record(), tables())], head=[wide], new=[wide])
+    assert (found.exit_code, found.worse) == (0, [])
+    assert "width of stated bounds (forces, test): 0." in found.accepted[0]
+    assert "1 accepted by this change" in markdown(found, "a", "b").partition("\n")[0]
+
+
+def test_a_regression_beyond_what_is_committed_is_not(accepted):
+    found = accepted(
+        base=[(record(), tables())],
+        head=[(record(), tables(widened=1.5))],
+        new=[(record(), tables(widened=1.5 * (1 + 1e-7)))],
+    )
+    assert (found.exit_code, found.accepted) == (1, ())
+
+
+def test_a_baseline_that_the_change_leaves_alone_accepts_nothing(accepted):
+    base = [(record(), tables()), (record("other"), tables())]
+    new = [(record(), tables(widened=1.5)), (record("other"), tables(widened=1.5))]
+    found = accepted(base=base, head=[base[0], new[1]], new=new)
+    assert found.exit_code == 1
+    assert {f.where.split("/")[2] for f in found.worse} == {"pops"}
+
+
+def test_another_dataset_that_is_committed_is_accepted(accepted):
+    other = (record(data={"hash": "other"}), tables(seed=4))
+    found = accepted(base=[(record(), tables())], head=[other], new=[other])
+    assert (found.exit_code, found.incomparable) == (0, ())
+    assert "the dataset changed" in found.accepted[0]
+
+
+@pytest.mark.parametrize(("committed", "code"), [(2.3, 0), (1.5, 1)])
+def test_a_slowdown_is_accepted_up_to_the_time_that_is_committed(accepted, committed, code):
+    def side(ratio, note=""):
+        return [(record(content_key=note, cost=cost(ratio)), tables())]
+
+    found = accepted(base=side(1.5), head=side(committed, "head"), new=side(2.25))
+    assert found.exit_code == code
+
+
+def test_a_committed_failure_is_still_one(accepted):
+    broken = (failed("pops"), None)
+    assert accepted(base=[(record(), tables())], head=[broken], new=[broken]).exit_code == 1
+
+
+def test_a_fault_while_comparing_is_no_verdict(ran, monkeypatch):
+    monkeypatch.setattr("uqbench.ci.command.compare", lambda *a: {}["x"])
+    code, comment = ran(BASE, 0)
+    assert code == 2
+    assert "KeyError" in comment
 
 
 @pytest.mark.parametrize(

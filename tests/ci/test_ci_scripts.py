@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from toy_project import ARGUMENTS, ROOT, executable, git, write_method
+from toy_project import ARGUMENTS, ROOT, executable, git, run_suite, write_method
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("git") and shutil.which("bash")), reason="needs git and bash"
@@ -133,6 +133,22 @@ def test_wider_bounds_are_a_regression_that_the_comment_names(runner):
     assert "## uqbench: 2 regressions" in comment
     assert "width of stated bounds (forces, test)" in comment
     assert "×1.20" in comment
+
+
+def test_wider_bounds_that_the_change_commits_as_its_baseline_are_accepted(runner, cache):
+    """The base branch has the old records until the change is merged; the check must not stay red until then."""
+    write_method(runner.work, 1.2)
+    run_suite(runner.work, cache, "results")
+    for path in (runner.work / "results" / "records").iterdir():
+        shutil.copy(path, runner.work / "board" / "records")
+    outputs, comment = runner.compare()
+    assert outputs["exit-code"] == "1"
+    git(runner.work, "add", "board", "mine.py")
+    git(runner.work, "commit", "-q", "-m", "wider, on purpose")
+    outputs, comment = runner.compare()
+    assert outputs["exit-code"] == "0"
+    assert "## uqbench: no regression; 2 accepted by this change" in comment
+    assert "width of stated bounds (forces, test)" in comment
 
 
 @pytest.mark.parametrize(

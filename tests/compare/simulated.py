@@ -20,16 +20,21 @@ from uqbench.compare.timing import TimedPair, Timing, timed_pair, timing_tests
 from uqbench.scores.intervals import covered, interval_score, width
 
 CELLS = 6
-LIMITS = {WIDTH: (TOLERANCE, None), SCORE: (TOLERANCE, None), COVERAGE: (COVERAGE_TOLERANCE, (0.95, 0.95))}
+OVER = 5
+LIMITS = {WIDTH: (TOLERANCE, None), SCORE: (TOLERANCE, None), COVERAGE: (COVERAGE_TOLERANCE, 0.95)}
 RATIO, FIT = "time of a prediction / bare", "processor time of fits"
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What the change did to the first cell: factors on its bounds and on its time."""
+    """What the change did to the first cell, which covers too little, or another: factors on its bounds and its time.
+
+    Cell OVER covers 98 % where 95 % is claimed.
+    """
 
     widened: float = 1.0
     slowed: float = 1.0
+    cell: int = 0
 
 
 def simulate(comparisons: int, n_clusters: int, effect: Effect, rng) -> list[list[Judged]]:
@@ -58,13 +63,13 @@ def alarmed(found: list[list[Judged]]) -> Counter:
     return Counter(j.test.what for one in found for j in one if j.counts)
 
 
-def caught(found: list[list[Judged]], what: str) -> float:
-    """Share of comparisons in which the first cell is found worse in one respect."""
+def caught(found: list[list[Judged]], what: str, cell: int = 0) -> float:
+    """Share of comparisons in which a cell, the first as a rule, is found worse in one respect."""
     return float(
         np.mean(
             [
                 any(
-                    j.counts and j.test.where == "0" and j.test.what == what and j.test.change > 0
+                    j.counts and j.test.where == str(cell) and j.test.what == what and j.test.change > 0
                     for j in one
                 )
                 for one in found
@@ -88,7 +93,7 @@ def _asked(n_clusters: int, effect: Effect, rng) -> list[Asked]:
         known = np.exp(0.3 * rng.standard_normal(n_clusters))[cluster] * scale
         half = (1.2 + 0.3 * cell) * known
         runs = [_run(shared, half, scale, cluster, n_clusters, rng) for _ in range(2)]
-        if cell == 0:
+        if cell == effect.cell:
             runs[1] = (runs[1][0], runs[1][1] * effect.widened)
         sums = {what: [] for what in (WIDTH, COVERAGE, SCORE)}
         for mean, wide in runs:
@@ -123,7 +128,7 @@ def _repeats(n: int, rng):
 
 def _ratio(cell: int, effect: Effect, rng) -> TimedPair:
     timings = []
-    for slowed in (1.0, effect.slowed if cell == 0 else 1.0):
+    for slowed in (1.0, effect.slowed if cell == effect.cell else 1.0):
         seconds = (1.1 + 0.3 * cell) * slowed * _process(0.02, rng) * _repeats(7, rng)
         low, middle, high = np.percentile(seconds, [25, 50, 75])
         timings.append(Timing(middle, low, high, 7))

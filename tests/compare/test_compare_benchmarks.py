@@ -53,15 +53,31 @@ def test_a_benchmark_that_became_quicker_is_better(compare):
     assert found.exit_code == 0
 
 
-def test_another_pace_of_the_machine_is_said_and_is_no_regression(compare):
+def test_another_pace_of_all_cannot_be_told_from_a_slowdown_of_all(compare):
     found = compare(SIX, {name: 1.7 * s for name, s in SIX.items()})
     assert not found.findings
-    assert "×1.70" in found.notes[0]
+    assert "most take ×1.70 the time" in found.incomparable[0][1]
+    assert found.exit_code == 2
+
+
+def test_five_of_eight_that_take_twice_as_long_are_no_pass_and_the_others_no_better(compare):
+    eight = {name: 0.01 for name in "abcdefgh"}
+    found = compare(eight, {name: 0.02 if name in "abcde" else 0.01 for name in eight})
+    assert (found.findings, found.exit_code) == ((), 2)
+    assert {(j.test.before, j.test.after) for j in found.judged} == {(0.01, 0.02), (0.01, 0.01)}
 
 
 def test_a_slow_machine_does_not_hide_a_slowdown(compare):
     found = compare(SIX, {name: (3.0 if name == "e" else 1.7) * s for name, s in SIX.items()})
-    assert [f.where[-1] for f in found.worse] == ["e"]
+    (worse,) = found.worse
+    assert (worse.where[-1], worse.before, worse.after) == ("e", "0.0500 s", "0.150 s")
+    assert worse.why.startswith("×3.00, all ×1.70: ×1.76 (99 % interval")
+    assert found.exit_code == 1
+
+
+def test_a_quick_machine_makes_no_slowdown_of_what_stayed(compare):
+    found = compare(SIX, {name: (1.0 if name == "e" else 0.4) * s for name, s in SIX.items()})
+    assert (found.findings, found.exit_code) == ((), 2)
 
 
 def test_few_benchmarks_need_more(compare):

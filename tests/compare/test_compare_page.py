@@ -1,27 +1,28 @@
 """The page and the JSON: worse first, short, safe in markdown, and complete where the page is not."""
 
 import json
+import math
 
 import pytest
 from toy_comparison import failed, record, tables, write
 
 from uqbench.cli import main
 from uqbench.compare.comparison import compare_sides
-from uqbench.compare.findings import Change, judge
-from uqbench.compare.page import ROWS, as_json, markdown
+from uqbench.compare.findings import Change, factor, judge
+from uqbench.compare.page import ROWS, as_json, markdown, safe
 from uqbench.compare.side import read_side
 
 
 @pytest.fixture(name="found")
 def _found(tmp_path):
     """One method worse by a little, one by a lot, one failed, one better."""
-    changes = {"little": 1.15, "lot": 1.6, "better": 0.8}
+    changes = {"little": (1.0, 1.15), "lot": (1.0, 1.6), "better": (1.5, 1.2)}
     for name in ("base", "new"):
         (tmp_path / name).mkdir()
-        for k, (method, factor) in enumerate(changes.items()):
-            write(tmp_path / name, record(method), tables(factor if name == "new" else 1.0, seed=k))
+        for k, (method, factors) in enumerate(changes.items()):
+            write(tmp_path / name, record(method), tables(factors[name == "new"], seed=k))
     write(tmp_path / "base", record("gone|bad"), tables())
-    write(tmp_path / "new", failed("gone|bad", reason="<script>`x`\n| pipe"))
+    write(tmp_path / "new", failed("gone|bad", reason="<script>`x`\n| pipe for @you"))
     return compare_sides(read_side(tmp_path / "base"), read_side(tmp_path / "new")), tmp_path
 
 
@@ -45,6 +46,63 @@ def test_text_of_others_stays_in_its_cell(found):
     page = markdown(found[0], "base", "new")
     assert "<script>" not in page
     assert "gone|bad" not in page
+    assert "@you" not in page
+
+
+def test_only_an_at_that_calls_is_parted_from_its_name():
+    assert safe("`@you`, copper.xyz@934ad1a1 @") == "&#96;@\u200byou&#96;, copper.xyz@934ad1a1 @"
+
+
+def test_what_holds_under_the_level_is_said(found):
+    assert "Memory and simulation results have tolerances and no test" in markdown(found[0], "base", "new")
+
+
+def test_gone_cells_stand_in_the_headline(found):
+    comparison = type(found[0])((), (), 1, gone=("a", "b"))
+    assert markdown(comparison, "x", "y").startswith("## uqbench: no regression; 2 cells gone\n")
+
+
+def test_a_remedy_is_whole_and_names_its_file_once(tmp_path, capsys):
+    for name in ("base", "new"):
+        (tmp_path / name).mkdir()
+        for method in ("a", "b" * 90):
+            write(tmp_path / name, record(method), tables())
+    path = next((tmp_path / "base").glob("*bbb*.json"))
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 0'))
+    assert main(["compare", str(tmp_path / "base"), str(tmp_path / "new")]) == 2
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "schema_version is 0" in one]
+    assert line.count(path.name) == 1
+    assert line.endswith("or compare with the uqbench that wrote it.")
+    assert str(tmp_path) not in line
+
+
+def test_results_that_stay_away_are_listed_only_for_another_reason(tmp_path):
+    for name, reason in (("base", "not linear"), ("new", "not linear"), ("third", "no bounds")):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, record("a"), tables())
+        write(tmp_path / name, failed("b", "not applicable", reason))
+    base, new, third = (read_side(tmp_path / name) for name in ("base", "new", "third"))
+    page = markdown(compare_sides(base, new), "base", "new")
+    assert "1 without a result on either" in page
+    assert "not linear" not in page
+    assert "no bounds (before: not applicable: not linear)" in markdown(compare_sides(base, third), "b", "t")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"), [(1.2, "×1.20"), (1e9, "×1.00e+09"), (0.000123456, "×0.000123"), (12.34, "×12.3")]
+)
+def test_ratios_have_three_digits(ratio, said):
+    assert factor(math.log(ratio)) == said
+
+
+def test_a_fault_is_no_verdict(tmp_path, capsys, monkeypatch):
+    """Python itself ends with 1, which would be a regression."""
+    for name in ("base", "new"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, record("a"), tables())
+    monkeypatch.setattr("uqbench.compare.command.compare_sides", lambda *a: 1 / 0)
+    assert main(["compare", str(tmp_path / "base"), str(tmp_path / "new")]) == 2
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_many_findings_are_cut_and_counted(found):
@@ -66,7 +124,7 @@ def test_the_json_is_plain_and_has_every_test(found):
 
 
 def made(p, change=1.0):
-    return Change("cell", "what", "", 1.0, 2.0, change, 0.5, 1.5, p, 0.05, True)
+    return Change("cell", "what", "", 1.0, 2.0, change, 0.5, 1.5, p, 0.05)
 
 
 def test_holm_is_over_all_tests():

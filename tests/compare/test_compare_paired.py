@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from uqbench.compare import paired
+from uqbench.compare import accuracy, paired
+from uqbench.compare.findings import judge
 from uqbench.compare.paired import Paired, paired_changes
 from uqbench.errors import UqbenchError
 
@@ -72,13 +73,15 @@ def test_one_heavy_cluster_leaves_few_degrees_of_freedom():
     assert equal.error()[1] > 30.0
 
 
-def test_coverage_counts_as_worse_away_from_the_claim_on_either_side():
-    """95 % claimed: from 95 % to 85 %, from 95 % to 100 %, and from 85 % to 95 %."""
+def test_the_coverage_lost_is_tested_whole_and_counted_below_the_claim():
+    """95 % claimed: lost from above the claim to below it, above it, below it; and gained below it."""
     counts = np.full(100, 20.0)
-    shares = [(0.95, 0.85), (0.95, 1.0), (0.85, 0.95)]
-    tests = [Paired(counts * was, counts * now, counts, 0.02, (0.95, 0.95)) for was, now in shares]
-    found = paired_changes(tests)
-    assert [f.value for f in found] == pytest.approx([0.10, 0.05, -0.10])
+    shares = [(0.99, 0.91), (0.99, 0.95), (0.95, 0.85), (0.85, 0.99)]
+    tests = [Paired(counts * was, counts * now, counts, 0.02, 0.95) for was, now in shares]
+    changes = accuracy.tests_of([accuracy.Asked("cell", accuracy.COVERAGE, "%", test) for test in tests])
+    assert [c.change for c in changes] == pytest.approx([0.08, 0.04, 0.10, -0.14])
+    assert [c.counted for c in changes] == pytest.approx([0.04, 0.0, 0.10, -0.10])
+    assert [j.counts for j in judge(changes, 0.005)] == [True, False, True, True]
 
 
 def test_p_values_are_uniform_under_no_change(monkeypatch):

@@ -1,6 +1,8 @@
 """Records of one cell against each other, end to end: what is found, what is not, and what cannot be told."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from toy_comparison import MACHINE, cost, failed, record, tables, vacancy, write
 
 from uqbench.compare.accuracy import COVERAGE, SCORE, WIDTH
 from uqbench.compare.comparison import compare_sides
-from uqbench.compare.side import read_side
+from uqbench.compare.cost import compare_costs
+from uqbench.compare.side import Entry, Side, read_side
+from uqbench.suite.record import RawPart, Record
 
 
 @pytest.fixture(name="compare")
@@ -53,11 +57,52 @@ def test_wider_bounds_are_worse_and_calibration_does_not_hide_them(compare):
     assert change[f"{SCORE} (forces, test)"] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_narrower_bounds_that_miss_are_better_and_worse_at_once(compare):
+def test_narrower_bounds_that_miss_are_worse_alone(compare):
     found = compare([(record(), tables())], [(record(), tables(widened=0.6))])
-    assert ("pops", f"{WIDTH} (forces, test)", False) in what(found)
-    assert ("pops", f"{COVERAGE} (forces, test)", True) in what(found)
+    assert what(found) == {("pops", f"{COVERAGE} (forces, test)", True)}
     assert found.exit_code == 1
+
+
+def shrunk(factor, nominal=None):
+    """Bounds as those of a method that covers 99.7 % where it claims 95 %, times a factor."""
+    raw = tables(widened=1.5)
+    return {
+        k: replace(
+            t,
+            lower=t.mean - factor * (t.mean - t.lower),
+            upper=t.mean + factor * (t.upper - t.mean),
+            nominal=t.nominal if nominal is None else np.array(nominal),
+        )
+        for k, t in raw.items()
+    }
+
+
+def test_bounds_that_covered_too_much_and_now_miss_are_worse_and_nothing_is_better(compare):
+    """99.7 % to 88 % of 95 % claimed: 4.7 above the claim, 7 below it."""
+    found = compare([(record(), shrunk(1.0))], [(record(), shrunk(0.5))])
+    assert what(found) == {("pops", f"{COVERAGE} (forces, test)", True)}
+    assert found.exit_code == 1
+    assert found.worse[0].before.endswith("of 95.0 % claimed")
+    assert any("no improvement" in note and WIDTH in note for note in found.notes)
+
+
+def test_bounds_that_covered_too_much_and_still_cover_are_better(compare):
+    found = compare([(record(), shrunk(1.0))], [(record(), shrunk(0.8))])
+    assert what(found) == {("pops", f"{WIDTH} (forces, test)", False)}
+
+
+@pytest.mark.parametrize(("claim", "code"), [(0.5, 1), (0.99, 2)])
+def test_another_claim_is_no_improvement(compare, claim, code):
+    """Bounds that claim half of what they did and are a third as wide are no sharper."""
+    found = compare([(record(), shrunk(1.0))], [(record(), shrunk(0.3, claim))])
+    assert found.exit_code == code
+    assert not found.better
+    if code == 1:
+        (worse,) = found.worse
+        assert (worse.before, worse.after) == ("95.0 %", "50.0 %")
+        assert "claims less than before" in worse.why
+    else:
+        assert "claim 99.0 % now and claimed 95.0 % before" in found.incomparable[0][1]
 
 
 def test_a_worse_mean_shows_in_the_interval_score(compare):
@@ -156,6 +201,69 @@ def test_cells_of_one_side_are_listed_and_no_regression(compare):
     assert [c.split("/")[2] for c in found.gone] == ["b"]
     assert [c.split("/")[2] for c in found.new] == ["c"]
     assert found.exit_code == 0
+
+
+def test_a_file_whose_content_changed_is_another_dataset_and_neither_new_nor_gone(compare):
+    found = compare(
+        [(record("a", dataset="mine.xyz@aaaa0000"), tables())],
+        [(record("a", dataset="mine.xyz@bbbb1111"), tables(widened=3.0))],
+    )
+    assert (found.new, found.gone, found.exit_code) == ((), (), 2)
+    assert found.incomparable[0][1] == (
+        "the dataset changed (mine.xyz@aaaa0000 before, mine.xyz@bbbb1111 now)"
+    )
+
+
+def test_a_record_that_cannot_be_read_is_not_gone(compare, tmp_path):
+    sides = [(record("a"), tables()), (record("b"), tables())]
+    compare(sides, sides)
+    path = next((tmp_path / "new").glob("*__b__*.json"))
+    path.write_text(path.read_text()[:100])
+    found = compare_sides(read_side(tmp_path / "base"), read_side(tmp_path / "new"))
+    assert (found.gone, found.exit_code) == ((), 2)
+
+
+def broken_cost(**changes):
+    made = cost()
+    made["predict"] |= changes
+    return {**made, "predict": {k: v for k, v in made["predict"].items() if v is not None}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ratio_to_bare": 0}, "cost.predict.ratio_to_bare is 0"),
+        ({"ratio_to_bare": -1.5}, "cost.predict.ratio_to_bare is -1.5"),
+        ({"ratio_to_bare": math.nan}, "cost.predict.ratio_to_bare is nan"),
+        ({"ratio_quartiles": None}, "cost.predict.ratio_quartiles is missing"),
+        ({"ratio_quartiles": [2.0, 1.0]}, "lower quartile is above"),
+        ({"bare_us_per_atom": "much"}, "cost.predict.bare_us_per_atom is much"),
+    ],
+)
+def test_costs_that_are_none_cannot_be_compared_and_are_named(compare, changes, words):
+    broken = Record.model_construct(**{**dict(record()), "cost": broken_cost(**changes)})
+    side = [Entry(r, Path("x.json")) for r in (record(), broken)]
+    found = compare_costs(*(Side({e.record.cell_id: e}, {}) for e in side), [record().cell_id])
+    assert (found.tests, found.findings) == ([], [])
+    assert words in found.incomparable[0][1]
+    assert found.incomparable[0][1].startswith("now: ")
+
+
+def test_times_that_are_left_out_are_counted(compare):
+    untimed = {**cost(), "predict": {}, "fit": [{"cpu_s": 0.1}] * 3}
+    found = compare([(record(), tables())], [(record(cost=untimed), tables())])
+    short = {**cost(), "fit": [{"cpu_s": 0.1}] * 3}
+    assert "times not compared: 1 of 1 of predictions (a record has none)" in found.notes
+    costs = compare_costs(
+        *[
+            Side(
+                {record().cell_id: Entry(record(cost=short, raw=RawPart(file="x", sha256="")), Path("x"))}, {}
+            )
+        ]
+        * 2,
+        [record().cell_id],
+    )
+    assert costs.notes == ["times not compared: 1 of 1 of fitting (under 1 s, or fewer than 3 folds)"]
 
 
 def test_nothing_in_common_cannot_be_compared(compare):
@@ -260,6 +368,20 @@ def test_properties_are_compared_by_their_stated_numbers(compare, changes, words
         assert len(found.findings) == 1
         assert found.findings[0].what.startswith(words)
         assert found.findings[0].worse is worse
+
+
+@pytest.mark.parametrize("changes", [{"reference": 0.95}, {"reference": None}, {"compared_with": "other"}])
+def test_another_reference_cannot_be_compared(compare, changes):
+    base = [(record(task="vacancy", properties=[vacancy()]), None)]
+    found = compare(base, [(record(task="vacancy", properties=[vacancy(**changes)]), None)])
+    assert (found.findings, found.exit_code) == ((), 2)
+    assert "the reference of vacancy changed (0.750 eV (vacancy) before" in found.incomparable[0][1]
+
+
+def test_narrower_bounds_of_a_property_that_miss_are_no_improvement(compare):
+    base = [(record(task="vacancy", properties=[vacancy()]), None)]
+    found = compare(base, [(record(task="vacancy", properties=[vacancy(lower=0.6, upper=0.7)]), None)])
+    assert [f.worse for f in found.findings] == [True]
 
 
 def test_many_properties_with_one_thing_to_say_take_one_line(compare):

@@ -44,6 +44,12 @@ def test_a_revision_is_what_was_committed(repository):
 
 
 @needs_git
+def test_a_revision_without_records_is_named_and_not_its_copy(repository, capsys):
+    assert main(["compare", "HEAD:board", "board/records"]) == 2
+    assert capsys.readouterr().err.startswith("uqbench: HEAD:board holds no records")
+
+
+@needs_git
 def test_the_command_compares_a_revision_with_the_working_tree(repository, capsys):
     assert main(["compare", "main:board/records", "board/records"]) == 1
     assert "width of stated bounds" in capsys.readouterr().out

@@ -3,12 +3,17 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from toy_comparison import failed, record, tables, vacancy, write
 
+from uqbench.api import Prediction, Table
 from uqbench.cli import main
 from uqbench.compare.submission import check_records
+from uqbench.data.catalog import load_card
 from uqbench.data.dataset import load_dataset
+from uqbench.data.split import make_split
+from uqbench.suite.raw import PARTS, Evaluated, collect
 from uqbench.suite.scoring import fit_calibrations, score_tables
 
 
@@ -37,7 +42,7 @@ def test_records_as_they_were_written_are_right_and_their_unknown_data_is_said(f
     code, out = said(folder, capsys)
     assert code == 0
     assert "3 records, 0 wrong; scores of 1 computed again to 1e-09." in out
-    assert "not checked: hash of dataset toy: it is in no catalogue here" in out
+    assert "not checked: hash, split and labels of dataset toy: it is in no catalogue here" in out
 
 
 @pytest.mark.parametrize(
@@ -110,11 +115,94 @@ def test_the_hash_of_a_dataset_at_hand_is_compared(tmp_path):
     """The embedded dataset, with its hash and with another."""
     lines = []
     true = load_dataset("al").data_hash
+    split = make_split(load_dataset("al"))
     for method, stated in (("a", true), ("b", "0" * 64)):
-        write(tmp_path, record(method, "vacancy", "al", properties=[vacancy()], data={"hash": stated}))
+        data = {"hash": stated, "split_hash": split.hash, "held_out": load_card("al").held_out}
+        write(tmp_path, record(method, "vacancy", "al", properties=[vacancy()], data=data))
     assert check_records(tmp_path, lines.append) == 1
     assert "al/line/b" in lines[0]
     assert "data.hash is 000000000000, dataset al here has" in lines[0]
+
+
+@pytest.fixture(name="al", scope="module")
+def _al():
+    """The embedded dataset, its split, and predictions of energies that are right in all but the method."""
+    dataset = load_dataset("al")
+    split = make_split(dataset)
+    rng = np.random.default_rng(0)
+    pieces = []
+    for number, fold in enumerate(split.folds):
+        for part in PARTS:
+            frames = getattr(fold, part)
+            labels = np.concatenate([dataset.frames[i].labels("energy") for i in frames])
+            mean = labels + 0.01 * rng.standard_normal(len(labels))
+            index = np.arange(len(frames))
+            table = Table("eV/atom", Prediction(mean, np.full(len(mean), 0.01)), labels, index, index >= 0)
+            pieces.append(Evaluated(number, part, frames, {"energy": table}))
+    types, clusters = zip(*[(f.config_type, f.cluster) for f in dataset.frames], strict=True)
+    return dataset, split, collect(pieces, types, clusters)["energy"]
+
+
+def nearer(table):
+    """Labels pulled half the way to the predictions, from which better scores follow."""
+    return {"reference": 0.5 * (table.reference + table.mean)}
+
+
+def easier(table):
+    """The tenth with the largest errors left out."""
+    error = np.abs(table.mean - table.reference)
+    keep = (table.part == 0) | (error < np.quantile(error, 0.9))
+    arrays = ("mean", "std", "reference", "structure", "cluster", "fold", "part", "config_type", "scored")
+    return {name: getattr(table, name)[keep] for name in arrays}
+
+
+def together(table):
+    """Clusters split up, so that intervals are narrower."""
+    return {"cluster": np.arange(len(table.cluster))}
+
+
+def seen(table):
+    """The parts of calibration and test changed places in the first fold."""
+    part = table.part.copy()
+    part[table.fold == 0] = np.array([1, 0, 2])[part[table.fold == 0]]
+    return {"part": part}
+
+
+@pytest.mark.parametrize(
+    ("forge", "words"),
+    [
+        (lambda table: {}, ""),
+        (nearer, "reference (calibration, fold 0) is"),
+        (easier, "structure (test, fold 0) is not that"),
+        (together, "cluster (calibration, fold 0) is not that"),
+        (seen, "structure (calibration, fold 0) is not that"),
+    ],
+)
+def test_labels_made_up_with_the_scores_that_follow_are_found(tmp_path, capsys, al, forge, words):
+    dataset, split, table = al
+    raw = {"energy": replace(table, **forge(table))}
+    held_out = sorted({dataset.frames[i].config_type for f in split.folds for i in f.held_out})
+    data = {"hash": dataset.data_hash, "split_hash": split.hash, "held_out": held_out}
+    write(tmp_path, record(dataset="al", data=data), raw, scored=True)
+    code, out = said(tmp_path, capsys)
+    assert code == bool(words), out
+    assert words in out
+
+
+def test_a_split_that_is_none_of_the_datasets_is_found(tmp_path, capsys, al):
+    dataset, _, table = al
+    data = {"hash": dataset.data_hash, "split_hash": "0" * 64}
+    write(tmp_path, record(dataset="al", data=data), {"energy": table}, scored=True)
+    code, out = said(tmp_path, capsys)
+    assert code == 1
+    assert "data.split_hash is 000000000000, made again" in out
+
+
+def test_a_cost_that_is_none_is_found(folder, capsys):
+    edit(folder, lambda content: content["cost"]["predict"].update(ratio_to_bare=-1.0))
+    code, out = said(folder, capsys)
+    assert code == 1
+    assert "cost.predict.ratio_to_bare is -1.0" in out
 
 
 def test_a_dataset_name_opens_no_file(tmp_path, capsys):

@@ -37,7 +37,7 @@ def _cell(record: Record) -> dict[str, Any]:
     predict: Mapping[str, Any] = record.cost.get("predict", {})
     if "ratio_to_bare" in predict:
         found["time_to_bare"] = predict["ratio_to_bare"]
-        found["contended"] = record.cost["contended"]
+        found["contended"] = record.cost.get("contended")
     for variant, name in KEPT:
         for kind, scores in record.scores.get(variant, {}).get("test", {}).items():
             if name in scores:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from uqbench.api import Array
-from uqbench.compare.findings import Change, Finding
+from uqbench.compare.findings import Change, Finding, Judged, shown
 from uqbench.compare.paired import Paired, enough_clusters, paired_changes
 from uqbench.compare.side import Entry
 from uqbench.errors import UqbenchError
@@ -22,17 +22,17 @@ from uqbench.suite.scoring import Variant, calibrate_all, calibrated_variant, ra
 TOLERANCE = float(np.log(1.05))
 """Of widths and interval scores: 5 %."""
 COVERAGE_TOLERANCE = 0.02
-"""Of |coverage - probability claimed|: 2 points."""
+"""Of what coverage lacks of the probability claimed: 2 points."""
 WIDTH, COVERAGE, SCORE = "width of stated bounds", "coverage of stated bounds", "interval score, calibrated"
 
 
 @dataclass(frozen=True)
 class Sums:
-    """A score summed over each cluster; (n_clusters,). nominal: claimed probability, of coverage alone."""
+    """A score summed over each cluster; (n_clusters,). claim: of stated bounds alone, their probability."""
 
     sums: Array
     counts: Array
-    nominal: float | None = None
+    claim: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What two records of a cell give: tests to make, scores that are gone, and what has too few clusters."""
+    """What two records of a cell give: tests to make, what counts without one, what has too few clusters, and what
+    cannot be compared.
+    """
 
     asked: tuple[Asked, ...]
-    lost: tuple[Finding, ...]
+    found: tuple[Finding, ...]
     untested: tuple[str, ...]
+    incomparable: tuple[str, ...]
 
 
 def not_comparable(base: Record, new: Record) -> str:
@@ -79,9 +82,15 @@ def compare_predictions(base: Entry, new: Entry) -> Accuracy | None:
     asked: list[Asked] = []
     lost: list[Finding] = []
     untested: list[str] = []
+    claims: dict[tuple[float, float], list[str]] = {}
     for kind, part in _scored(before):
         was = _scores(before[kind], part, calibrations[0][kind])
         now = _scores(after[kind], part, calibrations[1][kind]) if kind in after else _none(kind)
+        before_claim, claim = (_claim(scores[COVERAGE]) for scores in (was, now))
+        if before_claim and claim and claim != before_claim:
+            # Width and coverage of other claims say nothing of each other.
+            was = {SCORE: was[SCORE]}
+            claims.setdefault((before_claim, claim), []).append(f"{kind} {part}")
         for name, old in was.items():
             what, current = f"{name} ({kind}, {part})", now[name]
             if isinstance(old, str):
@@ -91,11 +100,12 @@ def compare_predictions(base: Entry, new: Entry) -> Accuracy | None:
             elif few := enough_clusters(len(old.counts)):
                 untested.append(f"{what}: {few}")
             else:
-                nominal = None if name != COVERAGE else (old.nominal or 0.0, current.nominal or 0.0)
-                tolerance = COVERAGE_TOLERANCE if nominal else TOLERANCE
-                pair = Paired(old.sums, current.sums, old.counts, tolerance, nominal)
-                asked.append(Asked(where, what, "%" if nominal else str(before[kind].unit), pair))
-    return Accuracy(tuple(asked), tuple(lost), tuple(untested))
+                tolerance = TOLERANCE if old.claim is None else COVERAGE_TOLERANCE
+                pair = Paired(old.sums, current.sums, old.counts, tolerance, old.claim)
+                asked.append(Asked(where, what, str(before[kind].unit) if old.claim is None else "%", pair))
+    less = [_claims_less(where, of, *pair) for pair, of in claims.items() if pair[1] < pair[0]]
+    more = [_claims_more(of, *pair) for pair, of in claims.items() if pair[1] > pair[0]]
+    return Accuracy(tuple(asked), (*lost, *less), tuple(untested), tuple(more))
 
 
 def tests_of(asked: list[Asked]) -> list[Change]:
@@ -103,7 +113,6 @@ def tests_of(asked: list[Asked]) -> list[Change]:
     found = []
     for a, difference in zip(asked, paired_changes([a.pair for a in asked]), strict=True):
         before, after = a.pair.values()
-        relative = a.pair.nominal is None
         found.append(
             Change(
                 a.where,
@@ -116,10 +125,44 @@ def tests_of(asked: list[Asked]) -> list[Change]:
                 difference.high,
                 difference.p_value,
                 a.pair.tolerance,
-                relative,
+                a.pair.claim,
             )
         )
     return found
+
+
+def narrowed_below_claim(judged: Sequence[Judged]) -> list[Judged]:
+    """Widths that shrank where coverage fell short of the claim by it: no improvement, whatever the test says."""
+    short = {
+        (j.test.where, j.test.what.removeprefix(COVERAGE))
+        for j in judged
+        if j.test.claim is not None and j.test.counted > j.test.tolerance
+    }
+    return [
+        j
+        for j in judged
+        if j.counts
+        and j.test.change < 0.0
+        and j.test.what.startswith(WIDTH)
+        and (j.test.where, j.test.what.removeprefix(WIDTH)) in short
+    ]
+
+
+def _claim(coverage: Sums | str) -> float | None:
+    return None if isinstance(coverage, str) else coverage.claim
+
+
+def _claims_more(of: Sequence[str], before: float, now: float) -> str:
+    return (
+        f"the stated bounds ({', '.join(of)}) claim {shown(now, '%')} now and claimed {shown(before, '%')} before; "
+        "their width and coverage are not compared"
+    )
+
+
+def _claims_less(where: str, of: Sequence[str], before: float, now: float) -> Finding:
+    why = "claims less than before: width and coverage are those of another claim, and are not compared"
+    what = f"probability claimed by stated bounds ({', '.join(of)})"
+    return Finding(where, what, True, shown(before, "%"), shown(now, "%"), why, np.inf)
 
 
 def _scored(tables: Mapping[str, RawTable]) -> Iterator[tuple[str, str]]:
@@ -145,7 +188,7 @@ def _scores(
         lower, upper, nominal = raw.stated
         try:
             found[WIDTH] = _summed(raw, width(lower, upper))
-            found[COVERAGE] = replace(_summed(raw, covered(lower, upper, raw.observed)), nominal=nominal)
+            found[COVERAGE] = replace(_summed(raw, covered(lower, upper, raw.observed)), claim=nominal)
         except UqbenchError as error:
             found |= dict.fromkeys((WIDTH, COVERAGE), str(error))
     try:

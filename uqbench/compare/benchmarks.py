@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from uqbench.compare.findings import Change, Finding
+from uqbench.compare.findings import Change, Finding, Judged, factor
 from uqbench.compare.memory import memory_findings
 from uqbench.compare.timing import (
     LEAST_REPEATS,
@@ -24,7 +24,7 @@ from uqbench.compare.timing import (
 from uqbench.errors import UqbenchError
 
 LEAST_PACE = 5
-"""From so many benchmarks on, what most of them changed by is the pace of the machine."""
+"""From so many benchmarks on, what most of them changed by is taken for the pace of the machine."""
 PACED_PROCESS, ALONE_PROCESS = 0.06, 0.15
 """Least standard deviation of ln(seconds) between processes: with LEAST_PACE or more benchmarks, whose common pace
 is taken out, and with fewer. On a busy machine of two cores six runs scattered by 0.3, nearly all of it in common."""
@@ -42,11 +42,15 @@ class Benchmarks:
 
 @dataclass(frozen=True)
 class Timed:
-    """What two files give: tests of times, findings of memory, what was not compared and why."""
+    """What two files give: tests of times, findings of memory, what was not compared and why.
+
+    pace: why times as a whole cannot be told from the machine's pace; empty if they can.
+    """
 
     tests: list[Change]
     findings: list[Finding]
     notes: list[str]
+    pace: str
 
 
 def read_benchmarks(path: Path) -> Benchmarks:
@@ -92,16 +96,21 @@ def compare_benchmarks(base: Benchmarks, new: Benchmarks) -> Timed:
             pairs.append(timed_pair(name, "median time", "s", before, after))
         findings += _memory(name, was.get("extra_info", {}), now.get("extra_info", {}))
     pace = _pace(pairs)
-    notes = []
-    if abs(math.log(pace)) > SLOWDOWN:
-        notes.append(
-            f"all benchmarks take ×{pace:.2f} the time (median): taken for the machine's pace, for nothing tells it "
-            "from a slowdown of everything; times before are given at the pace of now"
-        )
-    pairs = [replace(p, before=p.before * pace) for p in pairs]
     process = PACED_PROCESS if len(pairs) >= LEAST_PACE else ALONE_PROCESS
-    notes += [f"{short} benchmarks have fewer than {LEAST_REPEATS} rounds, too few to time"] if short else []
-    return Timed(timing_tests(pairs, process), findings, notes)
+    notes = [f"{short} benchmarks have fewer than {LEAST_REPEATS} rounds, too few to time"] if short else []
+    why = ""
+    if abs(math.log(pace)) > SLOWDOWN:
+        why = (
+            f"most take {factor(math.log(pace))} the time (median of {len(pairs)}): another pace of the machine, or "
+            "a change of most of the code; nothing tells which. Time both revisions in one job, in turns."
+        )
+    return Timed(timing_tests(pairs, process, pace), findings, notes, why)
+
+
+def sure_at_any_pace(judged: Judged) -> bool:
+    """Whether a time grew beyond the tolerance beside the others, and by the clock too: no pace explains it."""
+    t = judged.test
+    return t.change > 0.0 and math.log(t.after / t.before) > t.tolerance
 
 
 def _pace(pairs: Sequence[TimedPair]) -> float:

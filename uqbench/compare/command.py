@@ -10,6 +10,7 @@ from uqbench.atomic import write_atomically
 from uqbench.compare.baseline import update_file, update_folder
 from uqbench.compare.benchmarks import read_benchmarks
 from uqbench.compare.comparison import Comparison, compare_files, compare_sides
+from uqbench.compare.faults import no_verdict
 from uqbench.compare.page import as_json, markdown
 from uqbench.compare.side import read_side
 from uqbench.compare.sources import opened
@@ -27,7 +28,7 @@ def run_compare(
     """
     if update and not Path(base).exists():
         raise UqbenchError(f"--update-baseline: {base} is no folder or file here; give one as BASE.")
-    with opened(base) as before, opened(new) as after:
+    with no_verdict(f"{base} and {new} could not be compared"), opened(base) as before, opened(new) as after:
         if before.is_dir() != after.is_dir():
             raise UqbenchError(
                 f"{base} and {new}: one is a folder of records, the other a file of benchmarks."
@@ -51,9 +52,12 @@ def compare(before: Path, after: Path, scores_only: bool) -> Comparison:
     import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    if before.is_dir():
-        with threadpool_limits(1):
-            return compare_sides(read_side(before), read_side(after), scores_only)
-    if scores_only:
-        raise UqbenchError(f"--scores-only: {before.name} is a file of benchmarks, and these have no scores.")
-    return compare_files(read_benchmarks(before), read_benchmarks(after))
+    with no_verdict("the results could not be compared"):
+        if before.is_dir():
+            with threadpool_limits(1):
+                return compare_sides(read_side(before), read_side(after), scores_only)
+        if scores_only:
+            raise UqbenchError(
+                f"--scores-only: {before.name} is a file of benchmarks, and these have no scores."
+            )
+        return compare_files(read_benchmarks(before), read_benchmarks(after))

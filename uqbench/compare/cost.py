@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from uqbench.compare.findings import Change, Finding
+from uqbench.compare.cost_check import cost_problem
+from uqbench.compare.findings import Change, Finding, factor
 from uqbench.compare.memory import memory_findings
 from uqbench.compare.side import Side
 from uqbench.compare.timing import LEAST_REPEATS, SLOWDOWN, TimedPair, Timing, timed_pair, timing_tests
@@ -29,11 +30,14 @@ LEAST_FIT_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Costs:
-    """tests: of times. findings: of memory. notes: what was not compared and why, with how often."""
+    """tests: of times. findings: of memory. notes: what was not compared and why, with how often. incomparable: cells
+    whose costs are no costs, with what is wrong.
+    """
 
     tests: list[Change]
     findings: list[Finding]
     notes: list[str]
+    incomparable: list[tuple[str, str]]
 
 
 Pair = tuple[Record, Record]
@@ -45,9 +49,13 @@ def compare_costs(base: Side, new: Side, cells: list[str]) -> Costs:
     pairs: dict[str, Pair] = {}
     fits: dict[str, Pair] = {}
     refused: dict[str, set[str]] = {}
+    incomparable: dict[str, str] = {}
     for cell in cells:
         was, now = base.entries[cell].record, new.entries[cell].record
-        fit = _fit_of(was)
+        fit = fit_of(was)
+        if wrong := cost_problem(was) or cost_problem(now):
+            incomparable[cell] = f"{'before' if cost_problem(was) else 'now'}: {wrong}"
+            continue
         reason = _not_comparable(was, now)
         if reason:
             refused.setdefault(reason, set()).add(fit)
@@ -56,9 +64,9 @@ def compare_costs(base: Side, new: Side, cells: list[str]) -> Costs:
         if was.raw is not None:
             fits.setdefault(fit, (was, now))
     ratios = [t for fit, pair in pairs.items() if (t := _prediction(fit, *pair))]
-    fitting = [t for fit, pair in fits.items() if (t := _fitting(fit, *pair))]
+    fitting = [t for fit, pair in fits.items() if not _too_short(*pair) and (t := _fitting(fit, *pair))]
     memory = [f for fit, pair in pairs.items() if tasks[0][fit] == tasks[1][fit] for f in _memory(fit, *pair)]
-    total = len({_fit_of(base.entries[cell].record) for cell in cells})
+    total = len({fit_of(base.entries[cell].record) for cell in cells})
     notes = [
         f"time and memory not compared, {len(found)} of {total} fits: {r}" for r, found in refused.items()
     ]
@@ -73,12 +81,13 @@ def compare_costs(base: Side, new: Side, cells: list[str]) -> Costs:
             f"time of a prediction not compared, {unsaid} of {len(pairs)} fits: a record does not say how often it "
             "was timed (cost.predict.repeats); run the cell again"
         )
+    notes += _left_out(pairs, fits)
     notes += _bare_note(pairs)
     tests = timing_tests(ratios, RATIO_PROCESS) + timing_tests(fitting, FIT_PROCESS)
-    return Costs(tests, memory, notes)
+    return Costs(tests, memory, notes, list(incomparable.items()))
 
 
-def _fit_of(record: Record) -> str:
+def fit_of(record: Record) -> str:
     """The cell without its task."""
     return record.cell_id.replace(f"/{record.cell.task}/train=", "/train=")
 
@@ -86,7 +95,7 @@ def _fit_of(record: Record) -> str:
 def _tasks_of_fits(side: Side) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for entry in side.entries.values():
-        found.setdefault(_fit_of(entry.record), set()).add(entry.record.cell.task)
+        found.setdefault(fit_of(entry.record), set()).add(entry.record.cell.task)
     return found
 
 
@@ -126,13 +135,41 @@ def _repeats_unsaid(record: Record) -> bool:
 def _fitting(fit: str, was: Record, now: Record) -> TimedPair | None:
     """Processor time of a method's fits; folds of one fit, timed against each other, are its repeats."""
     before, after = (np.array([f["cpu_s"] for f in r.cost.get("fit", [])]) for r in (was, now))
-    if len(before) != len(after) or len(before) < LEAST_REPEATS or np.array_equal(before, after):
-        return None
-    if max(before.sum(), after.sum()) < LEAST_FIT_SECONDS or not (before > 0).all() or not (after > 0).all():
+    if np.array_equal(before, after):
         return None
     # Folds of a process share its luck, so that their mean is no surer than one of them.
     error = float(np.std(np.log(after / before), ddof=1))
     return TimedPair(fit, "processor time of fits", "s", float(before.sum()), float(after.sum()), error)
+
+
+def _too_short(was: Record, now: Record) -> bool:
+    """Whether fits are too few, or take too little, for a time that means something."""
+    before, after = ([f["cpu_s"] for f in r.cost.get("fit", [])] for r in (was, now))
+    return (
+        len(before) != len(after)
+        or len(before) < LEAST_REPEATS
+        or max(sum(before), sum(after)) < LEAST_FIT_SECONDS
+        or not all(seconds > 0 for seconds in (*before, *after))
+    )
+
+
+def _left_out(pairs: Mapping[str, Pair], fits: Mapping[str, Pair]) -> list[str]:
+    """How many times are not there, or are too short, in one line."""
+    short = sum(_too_short(*pair) for pair in fits.values())
+    untimed = sum(any(not r.cost.get("predict") for r in pair) for pair in pairs.values())
+    said = [
+        f"{n} of {total} {what}"
+        for n, total, what in (
+            (
+                short,
+                len(fits),
+                f"of fitting (under {LEAST_FIT_SECONDS:g} s, or fewer than {LEAST_REPEATS} folds)",
+            ),
+            (untimed, len(pairs), "of predictions (a record has none)"),
+        )
+        if n
+    ]
+    return [f"times not compared: {', '.join(said)}"] if said else []
 
 
 def _memory(fit: str, was: Record, now: Record) -> list[Finding]:
@@ -145,7 +182,7 @@ def _memory(fit: str, was: Record, now: Record) -> list[Finding]:
 
 
 def _grown(record: Record) -> float:
-    return record.cost.get("peak_resident_bytes", 0) - record.cost.get("resident_bytes_before", 0)
+    return (record.cost.get("peak_resident_bytes") or 0) - (record.cost.get("resident_bytes_before") or 0)
 
 
 def _bare_note(pairs: Mapping[str, Pair]) -> list[str]:
@@ -155,10 +192,10 @@ def _bare_note(pairs: Mapping[str, Pair]) -> list[str]:
         for was, now in pairs.values()
         if was.cost.get("predict") and now.cost.get("predict")
     ]
-    factor = float(np.median(changes)) if changes else 1.0
-    if abs(math.log(factor)) <= SLOWDOWN:
+    pace = math.log(float(np.median(changes))) if changes else 0.0
+    if abs(pace) <= SLOWDOWN:
         return []
     return [
-        f"the bare prediction takes ×{factor:.2f} the time (median of {len(changes)} fits): another pace of the "
+        f"the bare prediction takes {factor(pace)} the time (median of {len(changes)} fits): another pace of the "
         "machine, or of a backbone, whose own benchmarks tell"
     ]

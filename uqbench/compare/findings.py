@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uqbench.report.markdown import number
+from uqbench.report.markdown import number, percent
 from uqbench.scores.comparison import holm
 
 LEVEL = 0.01
 """Chance that noise alone makes a comparison find any difference: half of it for scores, half for times."""
+LARGEST = 700.0
+"""Of ln(ratio), that a float can hold."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Change:
-    """A difference with its noise. change: positive is worse; ln(after / before) if relative, else a difference.
+    """A difference with its noise. change: positive is worse; ln(after / before), or the coverage lost.
 
     before, after: in unit; a share where unit is "%". low, high: 99 % interval of the change. p_value: two-sided,
-    of no change, before any adjustment.
+    of no change, before any adjustment. claim: of coverage alone, the probability that the bounds claim. pace: of
+    times alone, the factor by which all changed, which the change leaves out.
     """
 
     where: str
@@ -44,7 +47,15 @@ class Change:
     high: float
     p_value: float
     tolerance: float
-    relative: bool
+    claim: float | None = None
+    pace: float = 1.0
+
+    @property
+    def counted(self) -> float:
+        """What is held against the tolerance: the change, of coverage only what it adds to the lack of it."""
+        if self.claim is None:
+            return self.change
+        return max(0.0, self.claim - self.after) - max(0.0, self.claim - self.before)
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ def judge(tests: Sequence[Change], level: float) -> list[Judged]:
     """
     adjusted = holm([t.p_value for t in tests]) if tests else []
     return [
-        Judged(t, float(p), bool(p <= level and abs(t.change) > t.tolerance))
+        Judged(t, float(p), bool(p <= level and abs(t.counted) > t.tolerance))
         for t, p in zip(tests, adjusted, strict=True)
     ]
 
@@ -72,26 +83,42 @@ def judge(tests: Sequence[Change], level: float) -> list[Judged]:
 def finding(judged: Judged) -> Finding:
     """The difference in words; of one that counts."""
     t = judged.test
-    if t.relative:
-        low, high = (math.exp(side) for side in (t.low, t.high))
-        said = f"×{math.exp(t.change):.2f} (99 % interval ×{low:.2f} to ×{high:.2f})"
-        limit = f"tolerance ×{math.exp(t.tolerance):.2f}"
+    if t.claim is None:
+        beside = (
+            f"{factor(t.change + math.log(t.pace))}, all {factor(math.log(t.pace))}: "
+            if t.pace != 1.0
+            else ""
+        )
+        said = f"{beside}{factor(t.change)} (99 % interval {factor(t.low)} to {factor(t.high)})"
+        limit = f"tolerance {factor(t.tolerance)}"
+        shares = ""
     else:
-        where_to = "further from" if t.change > 0.0 else "nearer to"
-        low, high = sorted((100 * abs(t.low), 100 * abs(t.high)))
+        verb = "lost" if t.change > 0.0 else "gained"
+        low, high = sorted(math.copysign(100.0, t.change) * side for side in (t.low, t.high))
         said = (
-            f"{100 * abs(t.change):.1f} points {where_to} the claim (99 % interval {low:.1f} to {high:.1f})"
+            f"{100 * abs(t.change):.1f} points of coverage {verb} (99 % interval {low:.1f} to {high:.1f}), "
+            f"{100 * abs(t.counted):.1f} of them below the claim"
         )
         limit = f"tolerance {100 * t.tolerance:g} points"
+        shares = f" of {percent(t.claim)} % claimed"
     return Finding(
         t.where,
         t.what,
         t.change > 0.0,
-        shown(t.before, t.unit),
-        shown(t.after, t.unit),
+        shown(t.before, t.unit) + shares,
+        shown(t.after, t.unit) + shares,
         f"{said}; {limit}; p = {judged.adjusted:.1g} after Holm",
-        abs(t.change) / t.tolerance,
+        abs(t.counted) / t.tolerance,
     )
+
+
+def factor(logarithm: float) -> str:
+    """A ratio to three significant digits.
+
+    >>> factor(math.log(1.2)), factor(math.log(1e9)), factor(1e5)
+    ('×1.20', '×1.00e+09', '×∞')
+    """
+    return f"×{number(math.exp(logarithm))}" if logarithm < LARGEST else "×∞"
 
 
 def shown(value: float, unit: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from uqbench.compare.findings import Finding, shown
+from uqbench.compare.findings import Finding, factor, shown
 
 FACTOR, LEAST_BYTES = 1.25, 32e6
 """A change counts beyond both: 25 %, and 32 MB, of which allocators and threads make less."""
@@ -22,7 +22,7 @@ def memory_findings(where: str, what: str, before: float, after: float) -> list[
             after > before,
             shown(before / 1e6, "MB"),
             shown(after / 1e6, "MB"),
-            f"×{after / before:.2f}; tolerance ×{FACTOR:g} and {LEAST_BYTES / 1e6:.0f} MB, measured once",
+            f"{factor(math.log(after / before))}; tolerance ×{FACTOR:g} and {LEAST_BYTES / 1e6:.0f} MB, measured once",
             math.log(high / low) / math.log(FACTOR),
         )
     ]

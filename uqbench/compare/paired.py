@@ -42,16 +42,16 @@ COUNTS_AT_ONCE = 2**21
 class Paired:
     """Sums of a score over each cluster before and after, and the number of observations; all (n_clusters,).
 
-    Without nominal the change is ln(after / before), of sums that are positive. With the two probabilities that the
-    bounds claim, the sums are numbers covered, and the change is |coverage - nominal| after less before. tolerance: in
-    the unit of the change.
+    Without claim the change is ln(after / before), of sums that are positive. With the probability that the bounds
+    claim, the sums are numbers covered, and the change is the coverage lost: signed, for on its distance from the claim
+    the part above would hide the part below. tolerance: in the unit of the change.
     """
 
     before: Array
     after: Array
     counts: Array
     tolerance: float
-    nominal: tuple[float, float] | None = None
+    claim: float | None = None
 
     def values(self) -> tuple[float, float]:
         """The score itself, before and after: a mean over observations."""
@@ -61,9 +61,9 @@ class Paired:
     def change(self, sums: Array) -> Array:
         """Change for sums (..., 3) of before, after and counts: (...)."""
         before, after, counts = np.moveaxis(sums, -1, 0)
-        if self.nominal is None:
+        if self.claim is None:
             return np.log(after / before)
-        return np.abs(after / counts - self.nominal[1]) - np.abs(before / counts - self.nominal[0])
+        return (before - after) / counts
 
     def error(self) -> tuple[float, float]:
         """Standard error of the change, luck included, and its degrees of freedom."""

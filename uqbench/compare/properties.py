@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from uqbench.compare.findings import Finding, shown
+from uqbench.compare.findings import Finding, factor, shown
 from uqbench.suite.record import PropertyPart, Record
 
 WIDTH_TOLERANCE = math.log(1.10)
@@ -15,10 +15,31 @@ MISS_TOLERANCE = 0.05
 LOST_TOLERANCE = 0.05
 """Of the share of samples that are unstable or do not converge: 5 points."""
 STATED = "stated numbers, no interval; "
+SAME = 1e-9
+"""Relative difference of references that is rounding."""
+
+
+def changed_references(base: Record, new: Record) -> list[str]:
+    """Properties whose reference, or what it is compared with, is another one, in words."""
+    before, after = _by_key(base), _by_key(new)
+    found: dict[str, None] = {}
+    for key, old in before.items():
+        now = after.get(key)
+        if now is None or now.value is None or old.value is None or not _other_reference(old, now):
+            continue
+        was, is_now = (
+            "none" if p.reference is None else f"{shown(p.reference, p.unit)} ({p.compared_with})"
+            for p in (old, now)
+        )
+        found[f"the reference of {old.name} changed ({was} before, {is_now} now)"] = None
+    return list(found)
 
 
 def compare_properties(base: Record, new: Record) -> list[Finding]:
-    """Differences beyond the tolerances; of several properties with the same thing to say, the worst stands for all."""
+    """Differences beyond the tolerances; of several properties with the same thing to say, the worst stands for all.
+
+    Distances from references that changed are left out; see changed_references.
+    """
     before, after = _by_key(base), _by_key(new)
     groups: dict[tuple[str, bool], list[Finding]] = {}
     for key, old in before.items():
@@ -76,8 +97,11 @@ def _differences(where: str, old: PropertyPart, new: PropertyPart | None) -> Ite
             Finding(where, f"bounds of {name}", True, "given", "none", "no bounds any more", math.inf),
         )
         return
+    was, now = _miss(old), _miss(new)
     width, change = old.upper - old.lower, math.log((new.upper - new.lower) / (old.upper - old.lower))
-    if abs(change) > WIDTH_TOLERANCE:
+    missed = not _other_reference(old, new) and abs(now - was) > MISS_TOLERANCE * width
+    # Bounds that are narrower and miss by it are no improvement.
+    if abs(change) > WIDTH_TOLERANCE and not (change < 0.0 and missed and now > was):
         yield (
             "width",
             Finding(
@@ -86,12 +110,11 @@ def _differences(where: str, old: PropertyPart, new: PropertyPart | None) -> Ite
                 change > 0.0,
                 shown(width, old.unit),
                 shown(new.upper - new.lower, new.unit),
-                f"×{math.exp(change):.2f}; {STATED}tolerance ×{math.exp(WIDTH_TOLERANCE):.2f}",
+                f"{factor(change)}; {STATED}tolerance {factor(WIDTH_TOLERANCE)}",
                 abs(change) / WIDTH_TOLERANCE,
             ),
         )
-    was, now = _miss(old), _miss(new)
-    if abs(now - was) > MISS_TOLERANCE * width:
+    if missed:
         yield (
             "miss",
             Finding(
@@ -104,6 +127,14 @@ def _differences(where: str, old: PropertyPart, new: PropertyPart | None) -> Ite
                 abs(now - was) / (MISS_TOLERANCE * width),
             ),
         )
+
+
+def _other_reference(old: PropertyPart, new: PropertyPart) -> bool:
+    if (old.compared_with, old.unit) != (new.compared_with, new.unit):
+        return True
+    if old.reference is None or new.reference is None:
+        return old.reference is not new.reference
+    return not math.isclose(old.reference, new.reference, rel_tol=SAME, abs_tol=SAME)
 
 
 def _miss(part: PropertyPart) -> float:

@@ -62,7 +62,10 @@ def read_side(folder: Path) -> Side:
                 raise UqbenchError(f"{name}: cell {record.cell_id} has a record in {other} too; delete one.")
             entries[record.cell_id] = Entry(record, path)
         except UqbenchError as error:
-            problems[name] = str(error).replace(f"{folder}/", "")
+            text = str(error).replace(f"{folder}/", "")
+            for said in ("", "record ", "bundle "):
+                text = text.removeprefix(f"{said}{name}: ")
+            problems[name] = text
     if not entries and not problems:
         raise UqbenchError(
             f"{folder} holds no records (*.json, *{SUFFIX}); run `python -m uqbench run --out ...` first."
@@ -77,7 +80,7 @@ def check_version(content: bytes, name: str) -> None:
     """
     try:
         found = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UqbenchError(f"{name}: not JSON ({error}). Delete it and run the cell again.") from None
     version = found.get("schema_version") if isinstance(found, dict) else None
     if version is None:

@@ -37,11 +37,26 @@ def opened(source: str) -> Iterator[Path]:
             target.write_bytes(_git("cat-file", "blob", source, source=source))
         else:
             target.mkdir()
-            with tarfile.open(
-                fileobj=io.BytesIO(_git("archive", "--format=tar", source, source=source))
-            ) as tar:
-                tar.extractall(target, filter="data")
-        yield target
+            _extract(_git("archive", "--format=tar", source, source=source), target, source)
+        try:
+            yield target
+        except UqbenchError as error:
+            # The copy is gone when the message is read.
+            raise UqbenchError(str(error).replace(str(target), source)) from None
+
+
+def _extract(archive: bytes, target: Path, source: str) -> None:
+    """Unpack plain files and folders into the target, and nothing else."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            for member in tar.getmembers():
+                if not (member.isfile() or member.isdir()):
+                    raise UqbenchError(
+                        f"{source}: {member.name} is a link or a device; records are plain files. Take it out."
+                    )
+            tar.extractall(target, filter="data")
+    except tarfile.TarError as error:
+        raise UqbenchError(f"{source}: it cannot be unpacked: {error}.") from None
 
 
 def _git(*arguments: str, source: str) -> bytes:

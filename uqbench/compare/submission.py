@@ -1,4 +1,4 @@
-"""Are records what they say? Schema, hash of the data, and scores computed again from the raw predictions."""
+"""Are records what they say? Schema, data, split, labels, and scores computed again from the raw predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from uqbench.compare.cost_check import cost_problem
+from uqbench.compare.faults import no_verdict
+from uqbench.compare.labels import wrong_labels
 from uqbench.compare.side import Entry, read_side
+from uqbench.data.dataset import Dataset
 from uqbench.errors import UqbenchError
 from uqbench.report.verify import TOLERANCE, stored_calibrations, verified
 from uqbench.suite.record import Record
@@ -29,26 +33,25 @@ def check_records(folder: Path, write: Callable[[str], None]) -> int:
     side = read_side(folder)
     wrong = dict(side.problems)
     unreachable: dict[str, str] = {}
-    hash_of = cache(_data_hash)
-    with threadpool_limits(1):
+    dataset_of = cache(_dataset)
+    with no_verdict("the records could not be checked"), threadpool_limits(1):
         for entry in side.entries.values():
             record = entry.record
             problems = [*_wrong_status(record), *_wrong_scores(entry)]
-            known, reason = hash_of(record.cell.dataset)
-            if known is None:
+            if record.status == "ok" and (wrong_cost := cost_problem(record)):
+                problems.append(wrong_cost)
+            dataset, reason = dataset_of(record.cell.dataset)
+            if dataset is None:
                 unreachable[record.cell.dataset] = reason
-            elif known != record.data.hash:
-                problems.append(
-                    f"data.hash is {record.data.hash[:12]}, dataset {record.cell.dataset} here has {known[:12]}; "
-                    "run the cell again on the dataset as it is"
-                )
+            else:
+                problems += _wrong_data(entry, dataset)
             if problems:
                 more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
                 wrong[f"{entry.path.name}, {record.cell_id}"] = problems[0] + more
     for name, reason in wrong.items():
         write(f"wrong: {name}: {reason}")
     for name, reason in unreachable.items():
-        write(f"not checked: hash of dataset {name}: {reason}")
+        write(f"not checked: hash, split and labels of dataset {name}: {reason}")
     scored = sum(entry.record.raw is not None for entry in side.entries.values())
     write(
         f"{len(side.entries) + len(side.problems)} records, {len(wrong)} wrong; scores of {scored} computed again "
@@ -57,8 +60,24 @@ def check_records(folder: Path, write: Callable[[str], None]) -> int:
     return len(wrong)
 
 
-def _data_hash(name: str) -> tuple[str | None, str]:
-    """The hash of a dataset as it is on this machine, else why there is none. Nothing is downloaded."""
+def _wrong_data(entry: Entry, dataset: Dataset) -> list[str]:
+    """How a record's data differs from the dataset as it is here."""
+    record = entry.record
+    if dataset.data_hash != record.data.hash:
+        return [
+            f"data.hash is {record.data.hash[:12]}, dataset {record.cell.dataset} here has {dataset.data_hash[:12]}; "
+            "run the cell again on the dataset as it is"
+        ]
+    try:
+        tables = entry.tables() if record.raw is not None else {}
+    except UqbenchError:
+        # Said already, where its scores are computed again.
+        return []
+    return []
+
+
+def _dataset(name: str) -> tuple[Dataset | None, str]:
+    """A dataset as it is on this machine, else why there is none. Nothing is downloaded."""
     from uqbench.data.catalog import dataset_names
     from uqbench.suite.datasets import MATERIAL, load
     from uqbench.suite.run import default_cache
@@ -67,7 +86,7 @@ def _data_hash(name: str) -> tuple[str | None, str]:
     if name not in dataset_names() and not MATERIAL.fullmatch(name):
         return None, "it is in no catalogue here"
     try:
-        return load(name, default_cache()).data_hash, ""
+        return load(name, default_cache()), ""
     except UqbenchError as error:
         return None, str(error)
 
@@ -99,18 +118,18 @@ def _wrong_scores(entry: Entry) -> list[str]:
     differences = [
         f"{'.'.join(path)} is {was}, recomputed {now}"
         for part in ("scores", "groups", "symmetry")
-        for path, was, now in _unequal(stored[part], found[part], (part,))
+        for path, was, now in unequal(stored[part], found[part], (part,))
     ]
     return differences or from_definitions
 
 
-def _unequal(
+def unequal(
     stored: Any, found: Any, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], object, object]]:
     """Leaves of two trees of plain values that are not the same number, or are in one of them only."""
     if isinstance(stored, Mapping) and isinstance(found, Mapping):
         for key in sorted({*stored, *found}):
-            yield from _unequal(stored.get(key), found.get(key), (*path, str(key)))
+            yield from unequal(stored.get(key), found.get(key), (*path, str(key)))
     elif isinstance(stored, (int, float)) and isinstance(found, (int, float)):
         if not math.isclose(stored, found, rel_tol=TOLERANCE, abs_tol=SMALLEST):
             yield path, stored, found

@@ -65,13 +65,16 @@ def timed_pair(where: str, what: str, unit: str, before: Timing, after: Timing) 
     return TimedPair(where, what, unit, before.median, after.median, math.hypot(before.error, after.error))
 
 
-def timing_tests(pairs: Sequence[TimedPair], process: float) -> list[Change]:
-    """A test of every pair, in the order given. process: least standard deviation of ln(time) between processes."""
+def timing_tests(pairs: Sequence[TimedPair], process: float, pace: float = 1.0) -> list[Change]:
+    """A test of every pair, in the order given. process: least standard deviation of ln(time) between processes.
+
+    pace: the factor by which all times changed, which is taken out of each change.
+    """
     from scipy.special import stdtr, stdtrit
 
     if not pairs:
         return []
-    changes = np.array([math.log(p.after / p.before) for p in pairs])
+    changes = np.array([math.log(p.after / p.before / pace) for p in pairs])
     errors = _errors(pairs, changes, process)
     freedom = FREEDOM * 2 * len(pairs)
     p_values = 2.0 * stdtr(freedom, -np.abs(changes) / errors)
@@ -88,7 +91,7 @@ def timing_tests(pairs: Sequence[TimedPair], process: float) -> list[Change]:
             float(change + r),
             float(p),
             SLOWDOWN,
-            True,
+            pace=pace,
         )
         for pair, change, r, p in zip(pairs, changes, reach, p_values, strict=True)
     ]

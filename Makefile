@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow gpu scores bench lint clean
+.PHONY: run test test-slow gpu scores bench docs lint clean
 
 run: $(VENV)/.installed  ## score every installed method on the embedded dataset, write uqbench-results/README.md
 	$(BIN)/python -m uqbench run
@@ -24,6 +24,9 @@ bench: $(VENV)/.installed-dev  ## time the hot paths beside their peers, into re
 	mkdir -p results
 	$(BIN)/python -m pytest tests/benchmarks -o addopts= -m "not slow and not gpu" --benchmark-only --benchmark-json=results/benchmarks.json
 
+docs: $(VENV)/.installed-dev  ## build the documentation site into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,7 +40,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[snap,mace,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[snap,mace,docs,dev]'
 	touch $@ $(VENV)/.installed
 
 clean:

@@ -1,13 +1,19 @@
 """The pages under docs stay true: their Python passes the checks, their commands exist, what they link to is there."""
 
+import hashlib
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from uqbench.cli import main
 from uqbench.cli.parser import make_parser
+from uqbench.data.card import read_card
+from uqbench.registry import discover
 from uqbench.suite.record import read_records
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -43,6 +49,85 @@ def test_the_property_example_passes_the_check(tmp_path, capsys):
     (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "properties.md").read_text(), re.S)
     (tmp_path / "bain.py").write_text(code)
     assert main(["check", "bain", "--plugin", str(tmp_path / "bain.py")]) == 0, capsys.readouterr().out
+
+
+def test_the_method_example_is_checked_and_scored_as_the_page_says(tmp_path, monkeypatch, capsys):
+    page = (DOCS / "your-method.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    plugin = tmp_path / "sandwich.py"
+    plugin.write_text(code)
+    assert main(["check", "sandwich", "--plugin", str(plugin)]) == 0
+    assert capsys.readouterr().out in page
+    monkeypatch.setenv("UQBENCH_CACHE", str(tmp_path / "cache"))
+    command = ["run", "--method", "sandwich", "--plugin", str(plugin), "--task", "forces", "--device", "cpu"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    (record,) = read_records(tmp_path / "out" / "records")
+    (row,) = re.findall(r"^ sandwich +raw .*$", page, re.M)
+    score = record.scores["raw"]["test"]["forces"]
+    assert f"{100 * score['coverage_95'].value:.1f} (" in row
+    assert f" {score['width_95'].value:.3f} " in row
+
+
+def test_the_task_example_passes_the_check(tmp_path, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "your-task.md").read_text(), re.S)
+    (tmp_path / "compressed.py").write_text(code)
+    plugin = str(tmp_path / "compressed.py")
+    assert main(["check", "compressed", "--plugin", plugin]) == 0, capsys.readouterr().out
+
+
+def test_the_data_example_is_read_as_the_page_says_and_its_card_is_valid(tmp_path, monkeypatch, capsys):
+    page = (DOCS / "your-data.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    (card,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert main(["data", "check", "train.xyz"]) == 0
+    assert capsys.readouterr().out in page
+    content = Path("train.xyz").read_bytes()
+    card = card.replace("SHA256", hashlib.sha256(content).hexdigest()).replace("BYTES", str(len(content)))
+    Path("my_copper.yaml").write_text(card)
+    assert read_card(Path("my_copper.yaml")).held_out == ("compressed",)
+    assert main(["data", "check", "my_copper.yaml"]) == 0
+    assert "compressed 18 (held out)" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built site."""
+    pytest.importorskip("mkdocs", reason="needs mkdocs")
+    pytest.importorskip("material", reason="needs mkdocs-material")
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(
+        build, cwd=DOCS.parent, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stderr, done.stderr
+    return folder
+
+
+def test_the_site_has_all_pages(site):
+    for page in PAGES:
+        assert (site / page.stem / "index.html").is_file(), page
+    for name, cls in discover().methods.items():
+        html = (site / "methods" / name / "index.html").read_text()
+        assert "<strong>Cost</strong>" in html, name
+        assert cls.__name__ in html
+    assert "Two commands" in (site / "index.html").read_text()
+    assert "<table" in (site / "repository" / "leaderboard" / "index.html").read_text().split("<summary")[1]
+
+
+def test_links_and_figures_of_the_site_are_there_and_nothing_is_fetched_from_elsewhere(site):
+    for page in site.rglob("*.html"):
+        html = page.read_text()
+        assert not re.findall(r'<(?:script|link|img)[^>]* (?:src|href)="?(?:https?:)?//[^" >]+', html), page
+        if page.name == "404.html":
+            continue
+        for target in re.findall(r'(?:href|src)="?([^"#? >]+)', html):
+            if not target.startswith(("http", "mailto:", "data:", "javascript:")):
+                there = page.parent / target
+                assert there.is_file() or (there / "index.html").is_file(), f"{page}: {target}"
 
 
 def test_the_figures_of_the_leaderboards_are_there():

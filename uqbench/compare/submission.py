@@ -73,7 +73,7 @@ def _wrong_data(entry: Entry, dataset: Dataset) -> list[str]:
     except UqbenchError:
         # Said already, where its scores are computed again.
         return []
-    return []
+    return wrong_labels(record, tables, dataset)
 
 
 def _dataset(name: str) -> tuple[Dataset | None, str]:

@@ -30,7 +30,8 @@ def dataset(types, clusters, symbols=None, held_out=(), test=()):
         masks = np.ones((1, 3), bool), np.ones(6, bool)
         frames.append(Frame(atoms, 0.0, None, None, kind, int(cluster), *masks, f"f.xyz, frame {i}"))
     card = HoldOut(tuple(held_out)) if held_out else None
-    return Dataset("d", ("Cu",), tuple(frames), card, "", (), tuple(test))  # pyright: ignore[reportArgumentType]
+    elements = tuple(sorted(set(symbols or ["Cu"])))
+    return Dataset("d", elements, tuple(frames), card, "", (), tuple(test))  # pyright: ignore[reportArgumentType]
 
 
 def random_dataset(seed, n, held_out=()):

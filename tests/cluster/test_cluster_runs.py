@@ -1,14 +1,27 @@
 """Runs on Dask workers: the records of a run in order, whatever happens to the workers."""
 
+import os
 from functools import partial
 
 import pytest
-from cluster.small_runs import KILL, SmallRun, scores, write_plugins
+from cluster.small_runs import KILL, SmallRun, scores, write_copper, write_plugins
 
+from uqbench.cluster import crew as crew_module
 from uqbench.cluster.connect import local_client
 from uqbench.cluster.crew import ALONE, DaskCrew
+from uqbench.cluster.store import FsspecStore
+from uqbench.data.dataset import load_dataset
 
 pytest.importorskip("distributed", reason="needs Dask: pip install uqbench[dask]")
+
+
+FAULTY_ROWS = """
+    def rows(self, structures, elements):
+        for atoms, rows in zip(structures, super().rows(structures, elements)):
+            if atoms.positions[0, 0] == {place!r}:
+                raise RuntimeError("no rows for this one")
+            yield rows
+"""
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +82,45 @@ def test_a_fit_that_kills_its_worker_thrice_is_a_failure(client, copper, tmp_pat
     }
     assert "worker died" in found["deadly", 0].failure.reason
     assert count.read_text() == "xxx"
+
+
+@pytest.mark.parametrize("shared", ["cache", "store", "nothing"])
+def test_rows_are_computed_in_parts_by_several_workers(client, copper, tmp_path, monkeypatch, shared):
+    """Where one can reach what the other made; the whole is that of a run in order, and no part stays behind."""
+    monkeypatch.setattr(crew_module, "ATOMS_OF_A_PART", 20)
+    client.wait_for_workers(2)
+    client.run(lambda: os.environ.__setitem__("UQBENCH_CACHE", str(tmp_path / "workers")))
+    plugins, crews = write_plugins(tmp_path / "plugins"), []
+    store = tmp_path / "store"
+    more = {"store": FsspecStore(str(store))} if shared == "store" else {}
+
+    def hire(settings, display):
+        crews.append(DaskCrew(client, settings, display, settings.cache if shared == "cache" else None))
+        return crews[-1]
+
+    found = SmallRun(tmp_path / "parts", ("constant", "llpr"), plugins, more=more).execute(copper, hire)
+    kinds = [taken.kind for taken in crews[0].taken]
+    assert kinds == ["part"] * (0 if shared == "nothing" else 2) + ["prepare", "fit", "fit"]
+    whole = SmallRun(tmp_path / "whole", ("constant", "llpr"), plugins)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert scores(found) == scores(whole.execute(copper))
+    (rows,) = whole.settings.cache.glob("*.rows")
+    folders = {"cache": [tmp_path / "parts" / "cache" / "rows"], "store": [store / "rows"]}
+    for folder in folders.get(shared, [tmp_path / "workers" / "rows"]):
+        assert [p.name for p in folder.glob("*.rows")] == [rows.name]
+        assert (folder / rows.name).read_bytes() == rows.read_bytes()
+
+
+def test_a_part_that_cannot_be_computed_fails_what_needs_it_with_its_reason(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(crew_module, "ATOMS_OF_A_PART", 20)
+    dataset = write_copper(tmp_path / "copper.xyz")
+    plugins = write_plugins(tmp_path / "plugins")
+    with plugins[0].open("a") as file:
+        file.write(FAULTY_ROWS.format(place=float(load_dataset(dataset).frames[30].atoms.positions[0, 0])))
+    run = SmallRun(tmp_path, ("constant", "llpr"), plugins)
+    found = run.execute(dataset, lambda s, d: DaskCrew(client, s, d, s.cache))
+    for record in found.values():
+        assert "structure 30: RuntimeError: no rows for this one" in record.failure.reason
 
 
 @pytest.mark.parametrize("alone", [True, False])

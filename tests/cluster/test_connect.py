@@ -1,6 +1,7 @@
 """Schedulers that are there, are not, are open to others, or ask for certificates; workers that may start nothing."""
 
 import multiprocessing
+import os
 
 import psutil
 import pytest
@@ -9,6 +10,7 @@ from cluster.small_runs import SmallRun, write_plugins
 from uqbench.cli import main
 from uqbench.cluster import connect
 from uqbench.cluster.connect import local_client, remote_client
+from uqbench.cluster.crew import GPU
 from uqbench.cluster.hire import TIMES, remote_crew
 from uqbench.cluster.schedule import read_times
 from uqbench.errors import UqbenchError
@@ -33,6 +35,22 @@ def test_workers_listen_on_the_loopback_device_alone():
         }
         assert listening == {"127.0.0.1"}
         assert client.submit(daemon).result() is False
+
+
+def visible():
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_the_first_workers_have_a_gpu_each_and_are_tagged(monkeypatch):
+    """Two of those that this process may use, on three workers; work that asks for one gets it."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-abc")
+    with local_client(3) as client:
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        seen = client.run(visible)
+        given = {workers[address]["name"]: (seen[address], workers[address]["resources"]) for address in seen}
+        assert given == {0: ("5", {GPU: 1.0}), 1: ("GPU-abc", {GPU: 1.0}), 2: ("", {})}
+        asked = [client.submit(visible, resources={GPU: 1.0}, pure=False) for _ in range(6)]
+        assert {future.result() for future in asked} == {"5", "GPU-abc"}
 
 
 def test_a_scheduler_with_certificates(tmp_path):

@@ -36,10 +36,19 @@ def test_fits_wait_for_what_they_need_and_others_do_not():
     assert list_schedule(pieces, 2).makespan == 4.0
 
 
+def test_a_whole_waits_for_all_its_parts():
+    parts = [Taken("part", "rows", "rows", s) for s in (1.0, 2.0, 3.0)]
+    pieces = [*parts, Taken("prepare", "rows", "rows", 1.0), *fits(5.0, 5.0, needs="rows"), *fits(4.0)]
+    # Parts until 2 and 4, the fit that needs nothing until 6, the whole until 5, and the others until 10 and 11.
+    assert list_schedule(pieces, 2).makespan == 11.0
+    assert list_schedule(pieces, 9).makespan == list_schedule(pieces, 9).ideal == 9.0
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_never_below_the_ideal_nor_above_grahams_bound(seed):
     rng = np.random.default_rng(seed)
     pieces = [Taken("prepare", "", name, rng.exponential()) for name in "abc"]
+    pieces += [Taken("part", "", str(rng.choice(["a", "b"])), rng.exponential()) for _ in range(9)]
     pieces += [
         Taken("fit", "", str(rng.choice(["a", "b", "c", "d"])), rng.exponential())
         for _ in range(int(rng.integers(1, 60)))

@@ -30,9 +30,13 @@ Chunk: TypeAlias = list[tuple[Array, float]]
 
 
 def computed_rows(
-    backbone: LinearBackbone, structures: Sequence[Atoms], elements: tuple[str, ...], workers: int
+    backbone: LinearBackbone,
+    structures: Sequence[Atoms],
+    elements: tuple[str, ...],
+    workers: int,
+    first: int = 0,
 ) -> Iterator[tuple[Array, float]]:
-    """Rows of each structure in order, and the CPU seconds they took.
+    """Rows of each structure in order, and the CPU seconds they took. first: number of the first one, for errors.
 
     Raises UqbenchError naming the structure by its number where the backbone fails, gives rows of the wrong
     shape or numbers that are not finite, and where a worker dies.
@@ -40,15 +44,16 @@ def computed_rows(
     ranges = _ranges(structures, backbone.n_features(elements), workers)
     if workers == 1 or len(ranges) < 2:
         for start, stop in ranges:
-            yield from _compute(backbone, structures[start:stop], elements, start)
+            yield from _compute(backbone, structures[start:stop], elements, first + start)
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent)
     waiting: deque[Future[Chunk]] = deque()
-    left, done = iter(ranges), 0
+    left, done = iter(ranges), first
     try:
         while True:
             for start, stop in islice(left, 2 * workers - len(waiting)):
-                waiting.append(pool.submit(_compute, backbone, structures[start:stop], elements, start))
+                part = structures[start:stop]
+                waiting.append(pool.submit(_compute, backbone, part, elements, first + start))
             if not waiting:
                 return
             chunk = waiting.popleft().result()

@@ -12,7 +12,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -62,6 +62,10 @@ class Store(Protocol):
         """Copy a file of this machine to a name, over an older one."""
         ...
 
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        ...
+
 
 @dataclass(frozen=True)
 class StoredRows:
@@ -69,7 +73,7 @@ class StoredRows:
 
     table: (n_rows, n_features) all rows, memory-mapped. offsets: (n_structures + 1,), structure i has rows
     offsets[i] to offsets[i + 1]. structure_seconds: (n_structures,) CPU seconds when they were computed.
-    computed: False if they were found on disk. index: content hash to structure.
+    computed: False if they were found on disk. index: content hash to structure. key: name of their files.
     """
 
     table: Array
@@ -77,6 +81,7 @@ class StoredRows:
     structure_seconds: Array
     computed: bool
     index: dict[str, int]
+    key: str
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -122,10 +127,13 @@ def stored_rows(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     store: Store | None = None,
+    first: int = 0,
+    made: Iterator[tuple[Array, float]] | None = None,
 ) -> StoredRows:
     """Rows of structures from cache_dir, computed first if they are not there.
 
-    store: where other machines keep theirs; asked before rows are computed, and given those that it lacks.
+    store: where other machines keep theirs; asked before rows are computed, and given those that it lacks. first:
+    number of the first structure, for errors. made: rows and CPU seconds of each structure, in place of computing.
     workers: processes to compute with (started by spawn: a script that calls this needs the usual
     `if __name__ == "__main__"`). progress: called with (structures done, structures in all). A second process
     that asks for the same rows waits for the first. A damaged block is computed anew, with a warning.
@@ -139,12 +147,12 @@ def stored_rows(
     identity = _identity(backbone, elements)
     key = hashlib.sha256(json.dumps([identity, hashes]).encode()).hexdigest()[:32]
     with locked(folder / f"{key}.lock"):
-        files = [folder / f"{key}{suffix}" for suffix in (".rows", ".json")]
+        files = _files(folder, key)
         stored = _open(folder, key, hashes, computed=False)
         if stored is None and store is not None and fetch_files(store, files):
             stored = _open(folder, key, hashes, computed=False)
         if stored is None:
-            arrays = computed_rows(backbone, structures, elements, workers)
+            arrays = made or computed_rows(backbone, structures, elements, workers, first)
             _write(folder, key, identity, hashes, backbone.n_features(elements), arrays, progress)
             stored = _open(folder, key, hashes, computed=True)
         if stored is None:
@@ -152,6 +160,15 @@ def stored_rows(
         if store is not None:
             send_files(store, files, again=stored.computed)
     return stored
+
+
+def remove_rows(cache_dir: Path, key: str, store: Store | None) -> None:
+    """Remove rows from the cache, and from the store; who has them open keeps them."""
+    for file in reversed(_files(cache_dir, key)):
+        file.unlink(missing_ok=True)
+        if store is not None:
+            with suppress(UqbenchError):
+                store.remove(_name(file))
 
 
 def fetch_files(store: Store, files: Sequence[Path]) -> bool:
@@ -177,6 +194,11 @@ def send_files(store: Store, files: Sequence[Path], again: bool) -> None:
                 store.send(file, _name(file))
     except UqbenchError as error:
         warnings.warn(f"{error} Other machines will do this again.", stacklevel=3)
+
+
+def _files(folder: Path, key: str) -> list[Path]:
+    """Of a block; the one that makes it count last."""
+    return [folder / f"{key}{suffix}" for suffix in (".rows", ".json")]
 
 
 def _name(file: Path) -> str:
@@ -206,7 +228,7 @@ def _identity(backbone: LinearBackbone, elements: tuple[str, ...]) -> dict[str, 
 
 def _open(folder: Path, key: str, hashes: list[str], computed: bool) -> StoredRows | None:
     """The block if it is there and whole; None, with a warning if it is damaged, otherwise."""
-    data_file, header_file = folder / f"{key}.rows", folder / f"{key}.json"
+    data_file, header_file = _files(folder, key)
     if not header_file.exists():
         return None
     try:
@@ -226,7 +248,8 @@ def _open(folder: Path, key: str, hashes: list[str], computed: bool) -> StoredRo
         told = f"{data_file}: stored rows are damaged ({error}); computing them again."
         warnings.warn(told, UqbenchWarning, stacklevel=3)
         return None
-    return StoredRows(table, offsets, seconds, computed, {name: i for i, name in enumerate(hashes)})
+    index = {name: i for i, name in enumerate(hashes)}
+    return StoredRows(table, offsets, seconds, computed, index, key)
 
 
 def _write(
@@ -239,7 +262,8 @@ def _write(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     offsets, seconds, digest = [0], [], hashlib.sha256()
-    with _replacing(folder / f"{key}.rows") as write:
+    data_file, header_file = _files(folder, key)
+    with _replacing(data_file) as write:
         for rows, cpu in arrays:
             block = rows.tobytes()
             digest.update(block)
@@ -255,7 +279,7 @@ def _write(
         "seconds": seconds,
         "sha256": digest.hexdigest(),
     }
-    with _replacing(folder / f"{key}.json") as write:
+    with _replacing(header_file) as write:
         write(json.dumps(header).encode())
 
 

@@ -26,11 +26,11 @@ ONE_THREAD = {
 
 
 @contextmanager
-def local_client(jobs: int, memory_limit: float | None = None) -> Iterator[Client]:
+def local_client(jobs: int) -> Iterator[Client]:
     """A client of `jobs` processes of one thread each, on a core each, that listen on the loopback device alone.
 
-    memory_limit: bytes; a process that comes near is started again. On a machine with GPUs the first processes have
-    one each. Raises UqbenchError if Dask is missing or jobs is no positive number.
+    On a machine with GPUs the first processes have one each, of those that CUDA_VISIBLE_DEVICES names if it is set.
+    Raises UqbenchError if Dask is missing or jobs is no positive number.
     """
     if jobs < 1:
         raise UqbenchError(f"--jobs {jobs}: at least one process is needed.")
@@ -50,12 +50,13 @@ def local_client(jobs: int, memory_limit: float | None = None) -> Iterator[Clien
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address=None,
-            memory_limit=memory_limit,
+            # Limits are those of fits, which have processes of their own.
+            memory_limit=None,
             resources={ALONE: 1.0} if jobs == 1 else None,
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        client.register_plugin(_own_core(gpus=len(list(Path("/dev").glob("nvidia[0-9]*")))))
+        client.register_plugin(_own_core(_gpus()))
         yield client
 
 
@@ -101,7 +102,15 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _own_core(gpus: int) -> Any:
+def _gpus() -> list[str]:
+    """As CUDA_VISIBLE_DEVICES names them."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is None:
+        return [str(number) for number in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
+    return [name for name in given.split(",") if name.strip()]
+
+
+def _own_core(gpus: list[str]) -> Any:
     from distributed import WorkerPlugin
 
     class OwnCore(WorkerPlugin):
@@ -115,8 +124,8 @@ def _own_core(gpus: int) -> Any:
                 cores = sorted(os.sched_getaffinity(0))
                 os.sched_setaffinity(0, {cores[number % len(cores)]})
             if gpus:
-                os.environ["CUDA_VISIBLE_DEVICES"] = str(number) if number < gpus else ""
-            if number < gpus:
+                os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number] if number < len(gpus) else ""
+            if number < len(gpus):
                 await worker.set_resources(**{GPU: 1.0})
 
     return OwnCore()

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uqbench.atomic import write_atomically
+from uqbench.backbones.parts import Part, parts_of
 from uqbench.cluster.work import Done, Site, fit_here, prepare_here
 from uqbench.errors import UqbenchError
 from uqbench.suite.execute import Display
-from uqbench.suite.graph import Node, Settings, fail
+from uqbench.suite.graph import ROWS, Node, Settings, fail
 from uqbench.suite.job import reason_of
 from uqbench.suite.record import parse_record, write_record
 from uqbench.suite.results import take_raw
@@ -28,13 +29,18 @@ GPU = "GPU"
 """Resource of a worker with a GPU: if there are any, fits on one run there."""
 RETRIES = 2
 """Times that work is done again after a worker raised; one that died has its work done again by Dask itself."""
+ATOMS_OF_A_PART = 10_000
+"""Of design rows: SNAP's take some four seconds, beside which a part's own costs are small."""
 LOOK_AGAIN = 2.0
 """Seconds after which workers are counted again."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A piece of work as it was carried out: "prepare" or "fit", what it was, what it needs, seconds on the worker."""
+    """A piece of work as it was carried out: what it was, what it needs, seconds on the worker.
+
+    kind: "part" of what is needed, "prepare" for what puts parts together or makes the whole, or "fit".
+    """
 
     kind: str
     label: str
@@ -70,6 +76,7 @@ class _Shift:
         self.ready: deque[Node] = deque()
         self.waiting: dict[tuple[object, ...], list[Node]] = {}
         self.prepared: dict[tuple[object, ...], str] = {(): ""}
+        self.joining: dict[tuple[object, ...], tuple[Node, set[Part]]] = {}
 
     def all(self, nodes: Iterator[Node]) -> Iterator[tuple[Node, float]]:
         try:
@@ -99,7 +106,19 @@ class _Shift:
             self.waiting[node.needs].append(node)
         else:
             self.waiting[node.needs] = [node]
-            self._submit("prepare", prepare_here, node, {})
+            if parts := self._parts(node):
+                self.joining[node.needs] = replace(node, parts=parts), set(parts)
+                for part in parts:
+                    self._submit("part", prepare_here, replace(node, parts=(part,)), {})
+            else:
+                self._submit("prepare", prepare_here, node, {})
+
+    def _parts(self, node: Node) -> tuple[Part, ...]:
+        """Of design rows, where the one who puts them together can reach those of the others."""
+        reachable = self.crew.cache is not None or self.settings.store is not None
+        structures = [frame.atoms for frame in node.job.dataset.frames]
+        n = min(self._room(), sum(map(len, structures)) // ATOMS_OF_A_PART)
+        return parts_of(structures, n) if node.what == ROWS and reachable and n > 1 else ()
 
     def _start(self, node: Node) -> None:
         tags = {ALONE: 1.0} if ALONE in self.offered else {}
@@ -111,8 +130,8 @@ class _Shift:
     def _submit(
         self, kind: str, work: Callable[[Node, Site], Done], node: Node, tags: dict[str, float]
     ) -> None:
-        self.crew.display.step(f"{node.what}: {node.job.fit.label}" if kind == "prepare" else "")
-        name = f"{kind}-{node.number}-{node.job.fit.label}"
+        self.crew.display.step("" if kind == "fit" else f"{node.what}: {node.job.fit.label}")
+        name = f"{kind}-{node.number}-{node.job.fit.label}-{node.parts[:1]}"
         future = self.client.submit(
             work, node, self.site, key=name, pure=False, retries=RETRIES, resources=tags or None
         )
@@ -143,6 +162,13 @@ class _Shift:
         if kind == "fit":
             self._keep(node, done)
             yield node, done.seconds
+            return
+        if kind == "part":
+            # One that failed is made again with the whole, which says why it can't be.
+            whole, left = self.joining[node.needs]
+            left.difference_update(node.parts)
+            if not left:
+                self._submit("prepare", prepare_here, whole, {})
             return
         self.prepared[node.needs] = done.failure
         for one in self.waiting.pop(node.needs):

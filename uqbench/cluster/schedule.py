@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import csv
 import heapq
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from uqbench.cluster.crew import Taken
 from uqbench.errors import UqbenchError
+
+STAGES = ("part", "prepare", "fit")
 
 
 @dataclass(frozen=True)
@@ -33,39 +36,51 @@ class Schedule:
 
 
 def list_schedule(pieces: Sequence[Taken], workers: int) -> Schedule:
-    """The schedule of pieces of work, a fit after what prepares what it needs, in their order where they can begin.
+    """The schedule of pieces of work in their order where they can begin: parts, what is made of them, then fits.
 
-    Raises UqbenchError if there is nothing to schedule or nobody to do it.
+    What prepares something comes before fits that are ready, for others wait for it. Raises UqbenchError if there is
+    nothing to schedule or nobody to do it.
     """
     if workers < 1 or not pieces:
         raise UqbenchError(
             f"{len(pieces)} pieces of work and {workers} workers: at least one of each is needed."
         )
-    preparing = {piece.needs for piece in pieces if piece.kind == "prepare"}
-    waiting: dict[str, list[float]] = {name: [] for name in preparing}
-    ready: list[tuple[int, float, str]] = []
-    chains = []
-    lasts = {p.needs: p.seconds for p in pieces if p.kind == "prepare"}
-    for number, piece in enumerate(pieces):
-        if piece.kind == "prepare":
-            # Others wait for it.
-            heapq.heappush(ready, (number - len(pieces), piece.seconds, piece.needs))
-        elif piece.needs in preparing:
-            waiting[piece.needs].append(piece.seconds)
-        else:
-            heapq.heappush(ready, (number, piece.seconds, ""))
-        chains.append(piece.seconds + (lasts.get(piece.needs, 0.0) if piece.kind == "fit" else 0.0))
-    now, number = 0.0, len(pieces)
-    running: list[tuple[float, str]] = []
+    waiting = _stages(pieces)
+    longest = max(sum(max(p.seconds for p in stage) for stage in stages) for stages in waiting)
+    unfinished = [0] * len(waiting)
+    ready: list[tuple[bool, int, float, int]] = []
+    running: list[tuple[float, int]] = []
+    counter = itertools.count()
+
+    def release(chain: int) -> None:
+        """The next stage of a chain."""
+        if waiting[chain]:
+            stage = waiting[chain].pop(0)
+            unfinished[chain] = len(stage)
+            for piece in stage:
+                heapq.heappush(ready, (piece.kind == "fit", next(counter), piece.seconds, chain))
+
+    for chain in range(len(waiting)):
+        release(chain)
+    now = 0.0
     while ready or running:
         while ready and len(running) < workers:
-            _, seconds, prepares = heapq.heappop(ready)
-            heapq.heappush(running, (now + seconds, prepares))
-        now, prepares = heapq.heappop(running)
-        for seconds in waiting.pop(prepares, []):
-            heapq.heappush(ready, (number := number + 1, seconds, ""))
+            *_, seconds, chain = heapq.heappop(ready)
+            heapq.heappush(running, (now + seconds, chain))
+        now, chain = heapq.heappop(running)
+        unfinished[chain] -= 1
+        if not unfinished[chain]:
+            release(chain)
     work = sum(piece.seconds for piece in pieces)
-    return Schedule(workers, now, max(work / workers, *chains), work)
+    return Schedule(workers, now, max(work / workers, longest), work)
+
+
+def _stages(pieces: Sequence[Taken]) -> list[list[list[Taken]]]:
+    """Chains by what is needed, in the order of their first pieces; a stage of one waits for the stage before it."""
+    chains: dict[str, dict[str, list[Taken]]] = {}
+    for piece in pieces:
+        chains.setdefault(piece.needs, {}).setdefault(piece.kind, []).append(piece)
+    return [[stages[kind] for kind in STAGES if kind in stages] for stages in chains.values()]
 
 
 def read_times(path: Path) -> list[Taken]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,8 +86,9 @@ class FsspecStore:
         self._write(name, lambda fs, place: fs.put_file(str(path), place))
 
     def remove(self, name: str) -> None:
-        """Remove a file; raises FileNotFoundError if it is not there."""
-        self._patiently(lambda fs, root: fs.rm_file(f"{root}/{name}"))
+        """See Store."""
+        with suppress(FileNotFoundError):
+            self._patiently(lambda fs, root: fs.rm_file(f"{root}/{name}"))
 
     def _write(self, name: str, write: Callable[[Any, str], None]) -> None:
         def whole(fs: Any, root: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from uqbench.api import Array, Frame, FrameTask, LinearBackbone, NotApplicable, Posterior, PropertyTask, Task
+from uqbench.backbones.parts import Part, join_parts, store_part
 from uqbench.backbones.store import stored_rows
 from uqbench.cost.contention import CONTENDED_CORES, OtherLoad
 from uqbench.cost.memory import peak_resident_bytes
@@ -52,9 +53,10 @@ def run_job(job: Job, say: Callable[[str], None]) -> None:
             write_failure(job, task, reason_of(error), traceback.format_exc())
 
 
-def prepare(job: Job, workers: int, say: Callable[[str], None]) -> None:
+def prepare(job: Job, workers: int, parts: Sequence[Part], say: Callable[[str], None]) -> None:
     """What all linear methods on a backbone share, into the cache: design rows, and networks with their own.
 
+    parts: of a linear backbone's structures: the one that is wanted, or several that are put together; all without.
     Says "done total" as rows of a linear backbone are done, else what networks are doing. Raises UqbenchError.
     """
     registry = discover(job.plugins)
@@ -67,16 +69,18 @@ def prepare(job: Job, workers: int, say: Callable[[str], None]) -> None:
         return
     # A plugin given by its file cannot be imported by worker processes.
     workers = 1 if type(backbone).__module__.startswith(PLUGIN_MODULE) else workers
-    structures = [f.atoms for f in job.dataset.frames]
-    stored_rows(
-        backbone,
-        structures,
-        job.dataset.elements,
-        job.cache,
-        workers,
-        lambda done, total: say(f"{done} {total}"),
-        job.store,
-    )
+    wanted = backbone, [f.atoms for f in job.dataset.frames], job.dataset.elements, job.cache
+
+    def progress(done: int, total: int) -> None:
+        say(f"{done} {total}")
+
+    match parts:
+        case []:
+            stored_rows(*wanted, workers, progress, job.store)
+        case [part]:
+            store_part(*wanted, part, job.store)
+        case _:
+            join_parts(*wanted, parts, progress, job.store)
 
 
 def _folds(job: Job) -> Iterator[tuple[str, Fold]]:
@@ -129,10 +133,12 @@ class _Run:
                 self._evaluate(task, fitted.posterior, number, fold)
             if self.property_tasks:
                 unseen = handed_over([self.frames[i] for i in fold.calibration])
-                ratios.append(error_ratios(fitted.posterior, unseen, self.job.fit.seed))
+                with globals_kept():
+                    ratios.append(error_ratios(fitted.posterior, unseen, self.job.fit.seed))
             if number == 0 and self.frame_tasks:
                 self.say("time")
-                self.predict_cost = self._time(fitted, fold)
+                with globals_kept():
+                    self.predict_cost = self._time(fitted, fold)
         if self.property_tasks:
             self._properties(np.concatenate(ratios))
         self.say("score")
@@ -175,7 +181,8 @@ class _Run:
                     continue
                 self.say(f"{name}, {trained_on}")
                 try:
-                    self.properties[name] += self._parts(task, trained_on, kappa)
+                    with globals_kept():
+                        self.properties[name] += self._parts(task, trained_on, kappa)
                 except Exception as error:
                     if self.properties[name]:
                         self.incomplete[f"{name}, {trained_on}"] = reason_of(error)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uqbench.api import Kind, LinearBackbone, LinearMethod, Origin
+from uqbench.backbones.parts import Part
 from uqbench.backbones.store import Store
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import Split, make_split
@@ -59,18 +60,22 @@ class Settings:
         return self.out / "records"
 
 
+ROWS, NETWORKS = "design rows", "networks"
+
+
 @dataclass(frozen=True)
 class Node:
     """A fit to carry out. number: its place in the plan, from 1.
 
     needs: names the rows or networks that are prepared before it, for all that share them; empty where it shares
-    none. what: these, for people.
+    none. what: ROWS or NETWORKS. parts: of what it needs; see prepare.
     """
 
     number: int
     job: Job
     needs: tuple[object, ...]
     what: str
+    parts: tuple[Part, ...] = ()
 
 
 class Layout:
@@ -107,7 +112,7 @@ class Layout:
             return None
         job = self._job(fit, self._splits[part])
         rows = issubclass(self.registry.backbones[fit.backbone.name], LinearBackbone)
-        return Node(number, job, self._shared(fit), "design rows" if rows else "networks")
+        return Node(number, job, self._shared(fit), ROWS if rows else NETWORKS)
 
     def _dataset(self, name: str) -> tuple[Dataset, str]:
         """A dataset and what records call it."""
@@ -171,7 +176,7 @@ def run_prepare(node: Node, workers: int, logs: Path, limits: Limits, say: Say) 
     The limit of memory is that of a fit, not of these processes together.
     """
     log = logs / f"{node.job.fit.cell('rows').file_stem}.log"
-    failure = run_isolated(prepare, (node.job, workers), log, limits.seconds, say)
+    failure = run_isolated(prepare, (node.job, workers, node.parts), log, limits.seconds, say)
     return f"{node.what}: {failure}" if failure else ""
 
 

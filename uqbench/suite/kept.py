@@ -22,7 +22,7 @@ def globals_kept() -> Iterator[None]:
     seeds, errors, folder = (random.getstate(), np.random.get_state()), np.geterr(), os.getcwd()  # noqa: NPY002
     threads = {pool.filepath: pool.num_threads for pool in ThreadpoolController().lib_controllers}
     torch = sys.modules.get("torch")
-    torch_threads = torch.get_num_threads() if torch else 0
+    of_torch = (torch.get_num_threads(), torch.get_rng_state()) if torch else None
     try:
         with warnings.catch_warnings():
             yield
@@ -34,5 +34,7 @@ def globals_kept() -> Iterator[None]:
         for pool in ThreadpoolController().lib_controllers:
             if threads.get(pool.filepath, pool.num_threads) != pool.num_threads:
                 pool.set_num_threads(threads[pool.filepath])
-        if torch and torch.get_num_threads() != torch_threads:
-            torch.set_num_threads(torch_threads)
+        if torch and of_torch:
+            if torch.get_num_threads() != of_torch[0]:
+                torch.set_num_threads(of_torch[0])
+            torch.set_rng_state(of_torch[1])

@@ -102,7 +102,7 @@ def test_a_gaussian_posterior_gives_the_gaussian_of_a_linear_property_and_kappa_
 
 
 def test_a_wild_posterior_is_carried_by_the_pilot_alone():
-    """Where more than a fifth of the first draws need a real computation; the same draws, no others."""
+    """Where more than a fifth of the first draws need a real computation, or turn out without the property."""
 
     @dataclass(frozen=True)
     class Norm(Quantity):
@@ -121,10 +121,23 @@ def test_a_wild_posterior_is_carried_by_the_pilot_alone():
 
             return carry
 
+    @dataclass(frozen=True)
+    class Dead(Norm):
+        def propagator(self, backbone, elements, mean, samples):
+            def carry(some):
+                status = ["ok" if theta[1] > mean[1] else "unstable" for theta in some]
+                n = len(some)
+                return Resampled(("x",), np.ones((n, 1)), tuple(status), ("",) * n, np.ones(n, dtype=bool))
+
+            return carry
+
     tame, wild = evaluate(Norm(), carried_by(gaussian(1e-3)), [1.0, 40.0], seed=0)
+    ((dead,),) = evaluate(Dead(), carried_by(gaussian(1e-3)), [1.0], seed=0)
     assert tame[0].counts["samples"] == SAMPLES == tame[0].counts["accepted"]
     assert wild[0].counts["samples"] == PILOT == wild[0].counts["computed"]
     assert wild[0].samples == pytest.approx(40.0 * tame[0].samples[:PILOT])
+    assert dead.counts["samples"] == PILOT == dead.counts["accepted"] + dead.counts["unstable"]
+    assert 0.2 * PILOT < dead.counts["unstable"] < PILOT
 
 
 def test_elastic_constants_of_samples():

@@ -13,7 +13,8 @@ from uqbench.properties.crystal import Crystal
 from uqbench.properties.lattice import CONSTANTS, cubic_constants, lattice_constant
 from uqbench.properties.lattice_table import LatticeTable
 from uqbench.properties.resampling import potentials, resample
-from uqbench.properties.vacancy import unrelaxed_row, vacancy_energy
+from uqbench.properties.rows_in_a import RowsInA
+from uqbench.properties.vacancy import unrelaxed_rows, vacancy_energy
 from uqbench.properties.vacancy_in_a import VacancyInA
 from uqbench.properties.vacancy_tables import VacancyTables
 from uqbench_methods.pops import Pops
@@ -74,6 +75,19 @@ def test_vacancy_energies_of_samples_equal_real_relaxations(fitted):
     assert rms(in_a.newton(samples, a).energy - own) < 1e-2 * np.std(own)
 
 
+def test_unrelaxed_energies_at_the_samples_own_lattice_constants(fitted):
+    """Five nodes are enough for a window as wide as POPS's samples need, and for one twice as wide."""
+    _, samples, crystal = fitted
+    a = LatticeTable.about(SNAP, AL, crystal, SNAP.cutoff).constants(samples).of("lattice_constant")
+    exact = np.vecdot(samples, unrelaxed_rows(SNAP, AL, [crystal.at(float(x)) for x in a]))
+    reach = np.abs(a - crystal.a).max() + 1e-3
+    for window in (reach, 2.0 * reach):
+        series = RowsInA.about(
+            lambda there: unrelaxed_rows(SNAP, AL, there), crystal, crystal.a - window, crystal.a + window
+        )
+        assert rms(series.values(samples, a) - exact) < 1e-5 * exact.std()
+
+
 def test_lattice_and_elastic_constants_of_samples_equal_brute_force(fitted):
     _, samples, crystal = fitted
     found = LatticeTable.about(SNAP, AL, crystal, SNAP.cutoff).constants(samples)
@@ -84,7 +98,7 @@ def test_lattice_and_elastic_constants_of_samples_equal_brute_force(fitted):
 
 def test_unrelaxed_energies_of_all_samples_lie_within_the_exact_bounds(fitted):
     posterior, _, crystal = fitted
-    row = unrelaxed_row(SNAP, AL, crystal)
+    row = unrelaxed_rows(SNAP, AL, [crystal])[0]
     low, high = posterior.support(row[None])
     energies = posterior.samples(2000, np.random.default_rng(2)) @ row
     assert low[0] < energies.min() < energies.max() < high[0]

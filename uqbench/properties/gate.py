@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from uqbench.api import Array, Resampled, Status
 from uqbench.properties.implicit import Expansion
+from uqbench.properties.relax import anything
 from uqbench.properties.resampling import resample
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ class Gated:
         }
 
 
-def gated_energies(expansion: Expansion, samples: Array, check: Callable[[Atoms], None]) -> Gated:
+def gated_energies(expansion: Expansion, samples: Array, watch: Callable[[Atoms], None] = anything) -> Gated:
     """Energies (eV) of the relaxed structure for coefficients (n, P).
 
-    check raises UnstableError for a relaxed structure that is no longer what is asked for; it sees those that were
-    really relaxed.
+    watch: sees every step of those that are really relaxed; raises UnstableError for a structure that is no longer
+    what is asked for.
     """
     found = expansion.corrected(samples)
     # The decrement is nan, and the comparison false, where there is no step or a long one.
@@ -71,9 +72,7 @@ def gated_energies(expansion: Expansion, samples: Array, check: Callable[[Atoms]
         start = expansion.atoms if found.stable[i] else _kicked(expansion, samples[i])
 
         def measure(potential: Calculator, start: Atoms = start) -> dict[str, float]:
-            relaxation = expansion.coordinates.relaxed(start, potential)
-            check(relaxation.atoms)
-            return {"energy": relaxation.energy}
+            return {"energy": expansion.coordinates.relaxed(start, potential, watch).energy}
 
         one = resample(("energy",), measure, [expansion.backbone.potential(samples[i], expansion.elements)])
         energies[i], status[i], reasons[i] = one.values[0], one.status[0], one.reasons[0]

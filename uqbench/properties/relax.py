@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from uqbench.api import Array
 from uqbench.errors import UqbenchError
-from uqbench.properties.failures import NotConvergedError
+from uqbench.properties.failures import NotConvergedError, UnstableError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -36,12 +37,22 @@ class Relaxation:
     evaluations: int
 
 
+def anything(atoms: Atoms) -> None:
+    """Watches a relaxation and lets all of it pass."""
+
+
 def relax(
-    atoms: Atoms, calculator: Calculator, tolerance: float = TOLERANCE, max_steps: int = 100
+    atoms: Atoms,
+    calculator: Calculator,
+    tolerance: float = TOLERANCE,
+    max_steps: int = 100,
+    watch: Callable[[Atoms], None] = anything,
 ) -> Relaxation:
     """Positions of least energy at fixed cell by L-BFGS, forces below tolerance (eV/Å); atoms stay as they are.
 
-    Symmetry of the start is kept: an instability that breaks it is not seen.
+    Symmetry of the start is kept: an instability that breaks it is not seen. watch: called with the structure after
+    every step; raises UnstableError where it is no longer what is sought, and so ends what may be a long way to
+    somewhere else.
     Raises NotConvergedError with the last force, or with the words of a potential that fails on the way; what it
     says at the start is passed on.
     """
@@ -50,8 +61,11 @@ def relax(
     moving.get_forces()  # a potential that fails where it starts is the caller's error
     optimiser = downhill(moving)
     try:
-        optimiser.run(fmax=tolerance, steps=max_steps)
+        for _ in optimiser.irun(fmax=tolerance, steps=max_steps):
+            watch(moving)
         found = _state(moving, optimiser.nsteps + 1)
+    except UnstableError:
+        raise
     except UqbenchError as error:
         raise NotConvergedError(
             f"{_name(atoms)}: the relaxation failed in step {optimiser.nsteps}: {error}"
@@ -73,25 +87,6 @@ def downhill(moving: Atoms | Filter) -> LBFGS:
 
     # ASE's annotation leaves out filters, which its optimisers are made for.
     return Downhill(moving, logfile=os.devnull, alpha=STIFFNESS)  # pyright: ignore[reportArgumentType]
-
-
-def polish(
-    atoms: Atoms, calculator: Calculator, hessian: Array, tolerance: float = 1e-9, max_steps: int = 20
-) -> Relaxation:
-    """Newton steps with a given Hessian (3N, 3N), eV/Å², from near a minimum, until forces are below tolerance.
-
-    Directions without curvature in it (translations, what a basis leaves out) are kept. Raises NotConvergedError
-    with the last force.
-    """
-    n = len(atoms)
-    inverse = np.linalg.pinv(hessian, rcond=1e-8, hermitian=True)
-    moving = atoms.copy()
-    moving.calc = calculator
-    steps = 0
-    while (found := _state(moving, steps + 1)).largest_force > tolerance and steps < max_steps:
-        moving.positions += (inverse @ moving.get_forces().ravel()).reshape(n, 3)
-        steps += 1
-    return _converged(found, tolerance)
 
 
 def hessian(atoms: Atoms, calculator: Calculator) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,8 @@ import numpy as np
 
 from uqbench.api import Array
 from uqbench.errors import UqbenchError
-from uqbench.properties.failures import NotConvergedError
-from uqbench.properties.relax import DISPLACEMENT, TOLERANCE, Relaxation, downhill
+from uqbench.properties.failures import NotConvergedError, UnstableError
+from uqbench.properties.relax import DISPLACEMENT, TOLERANCE, Relaxation, anything, downhill
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -42,11 +43,12 @@ def relax_cell(
     tolerance: float = TOLERANCE,
     stress_tolerance: float = STRESS_TOLERANCE,
     max_steps: int = 200,
+    watch: Callable[[Atoms], None] = anything,
 ) -> CellRelaxation:
     """Positions and cell of least energy, by L-BFGS on displacements and the logarithm of the strain.
 
     tolerance, stress_tolerance: largest force on an atom, eV/Å, and component of the stress, eV/Å³. The structure
-    given stays as it is. Symmetry of the start is kept; the cell does not turn.
+    given stays as it is. Symmetry of the start is kept; the cell does not turn. watch: as in relax.
     Raises NotConvergedError with the last force and stress, where the cell is strained beyond LARGEST_STRAIN, and
     with the words of a potential that fails on the way; what it says at the start is passed on.
     """
@@ -72,6 +74,9 @@ def relax_cell(
             if _at_rest(found, tolerance, stress_tolerance):
                 break
             _check_strain(atoms, moving)
+            watch(moving)
+    except UnstableError:
+        raise
     except UqbenchError as error:
         raise NotConvergedError(
             f"{atoms.get_chemical_formula()}: the relaxation of the cell failed in step {optimiser.nsteps}: {error}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,26 +10,33 @@ import numpy as np
 from uqbench.api import Array
 from uqbench.properties.crystal import Crystal
 
-NODES = 9
+NODES = 5
 
 
 @dataclass(frozen=True)
 class RowsInA:
-    """series: (NODES, P) on low <= a <= high, Å."""
+    """coefficients: (NODES, P) on low <= a <= high, Å."""
 
     low: float
     high: float
-    series: Array
+    coefficients: Array
 
     @classmethod
-    def about(cls, row: Callable[[Crystal], Array], crystal: Crystal, low: float, high: float) -> RowsInA:
-        """NODES calls of row, which gives (P,) of the crystal at its lattice constant."""
+    def about(
+        cls, rows: Callable[[Sequence[Crystal]], Array], crystal: Crystal, low: float, high: float
+    ) -> RowsInA:
+        """rows: gives (n, P) of n crystals, here the one given at NODES lattice constants."""
         x = np.polynomial.chebyshev.chebpts1(NODES)
-        nodes = np.array([row(crystal.at(float(a))) for a in 0.5 * (low + high + x * (high - low))])
-        vander = np.polynomial.chebyshev.chebvander(x, NODES - 1)
-        return cls(low, high, np.asarray(np.linalg.solve(vander, nodes), dtype=np.float64))
+        nodes = rows([crystal.at(float(a)) for a in 0.5 * (low + high + x * (high - low))])
+        return cls(low, high, series(x, nodes))
 
     def values(self, samples: Array, a: Array) -> Array:
         """(n,) of coefficients (n, P) at lattice constants (n,), Å."""
         x = (2 * a - self.low - self.high) / (self.high - self.low)
-        return np.vecdot(np.polynomial.chebyshev.chebvander(x, NODES - 1), samples @ self.series.T)
+        return np.vecdot(np.polynomial.chebyshev.chebvander(x, NODES - 1), samples @ self.coefficients.T)
+
+
+def series(x: Array, values: Array) -> Array:
+    """Chebyshev coefficients of values (n, ...) at n nodes on [-1, 1]."""
+    vander = np.polynomial.chebyshev.chebvander(x, len(x) - 1)
+    return np.tensordot(np.linalg.inv(vander), values, 1)

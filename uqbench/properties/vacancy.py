@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,32 +38,39 @@ def vacancy_energy(crystal: Crystal, calculator: Calculator, tolerance: float = 
     start, perfect = crystal.vacancy(), crystal.perfect()
     start.calc = calculator
     unrelaxed = float(start.get_potential_energy())
-    relaxation = relax(start, calculator, tolerance)
-    check_sites(crystal, start, relaxation.atoms)
+    relaxation = relax(start, calculator, tolerance, watch=on_its_sites(crystal))
     perfect.calc = calculator
     bulk = float(perfect.get_potential_energy()) * len(start) / len(perfect)
     return Vacancy(unrelaxed - bulk, relaxation.energy - bulk, relaxation.evaluations + 1)
 
 
-def check_sites(crystal: Crystal, before: Atoms, after: Atoms) -> None:
-    """Raise UnstableError if an atom has left its site: then it is another defect, or none."""
-    moved = np.linalg.norm(after.positions - before.positions, axis=1)
-    if moved.max() > FARTHEST * crystal.nearest:
-        raise UnstableError(
-            f"{crystal.structure} {crystal.symbol}: atom {int(moved.argmax())} moved {moved.max():.2f} Å beside the "
-            f"vacancy, more than half of the {crystal.nearest:.2f} Å between neighbours."
-        )
+def on_its_sites(crystal: Crystal) -> Callable[[Atoms], None]:
+    """Watches the relaxation of crystal.vacancy(): UnstableError where an atom leaves its site.
+
+    Then it is another defect, or none, and what is left of the relaxation is of no use.
+    """
+    sites = crystal.vacancy().positions
+
+    def watch(atoms: Atoms) -> None:
+        moved = np.linalg.norm(atoms.positions - sites, axis=1)
+        if moved.max() > FARTHEST * crystal.nearest:
+            raise UnstableError(
+                f"{crystal.structure} {crystal.symbol}: atom {int(moved.argmax())} moved {moved.max():.2f} Å beside "
+                f"the vacancy, more than half of the {crystal.nearest:.2f} Å between neighbours."
+            )
+
+    return watch
 
 
-def perfect_row(backbone: LinearBackbone, elements: tuple[str, ...], crystal: Crystal) -> Array:
-    """(P,) row of (N-1)/N E(N), eV: what a vacancy's energy is compared with."""
+def perfect_rows(backbone: LinearBackbone, elements: tuple[str, ...], crystals: Sequence[Crystal]) -> Array:
+    """(n, P) rows of (N-1)/N E(N), eV, of n crystals: what a vacancy's energy is compared with."""
     # Energies per atom of the primitive cell and of the supercell are the same.
-    row = next(iter(backbone.rows([crystal.primitive()], elements)))[0]
-    return row * len(crystal.vacancy())
+    rows = backbone.rows([crystal.primitive() for crystal in crystals], elements)
+    return np.array([(crystal.n_sites - 1) * r[0] for crystal, r in zip(crystals, rows, strict=True)])
 
 
-def unrelaxed_row(backbone: LinearBackbone, elements: tuple[str, ...], crystal: Crystal) -> Array:
-    """(P,) row of the unrelaxed formation energy, eV: linear in the coefficients, so its bounds are exact."""
-    start = crystal.vacancy()
-    row = next(iter(backbone.rows([start], elements)))[0]
-    return row * len(start) - perfect_row(backbone, elements, crystal)
+def unrelaxed_rows(backbone: LinearBackbone, elements: tuple[str, ...], crystals: Sequence[Crystal]) -> Array:
+    """(n, P) rows of unrelaxed formation energies, eV: linear in the coefficients, so their bounds are exact."""
+    rows = backbone.rows([crystal.vacancy() for crystal in crystals], elements)
+    defect = [(crystal.n_sites - 1) * r[0] for crystal, r in zip(crystals, rows, strict=True)]
+    return np.array(defect) - perfect_rows(backbone, elements, crystals)

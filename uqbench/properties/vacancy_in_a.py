@@ -16,15 +16,16 @@ from uqbench.errors import UqbenchError
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.gate import LARGEST_DECREMENT
 from uqbench.properties.implicit import LONGEST_STEP, Expansion, newton_steps
-from uqbench.properties.vacancy import perfect_row
+from uqbench.properties.rows_in_a import series
+from uqbench.properties.vacancy import perfect_rows
 from uqbench.properties.vacancy_tables import VacancyTables
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 NODES = 5
-CURVED = slice(None, None, 2)
-"""The nodes with a Hessian: three of the five, for its error counts in the energy only as the step squared."""
+CURVED, FLAT = [0, 2, 4], [1, 3]
+"""The nodes with a Hessian, for its error counts in the energy only as the step squared, and those without."""
 EVALUATIONS = 3
 """At most, of rows for a sample; a relaxation with the potential takes five to ten times that long."""
 SHORT_STEP = 0.01
@@ -36,8 +37,8 @@ class VacancyInA:
     """Chebyshev series in a of the tables of Expansion, in the space of M displacements that keep the symmetry.
 
     low, high: range of lattice constants, Å. at_mean: the relaxed cell of the mean and the displacements' basis.
-    energy: (NODES, P), less (N-1)/N of the perfect cell's, eV. forces: (NODES, M, P), eV/Å. hessians:
-    (NODES, P, M, M), eV/Å².
+    energy: (NODES, P), of the vacancy cell; perfect: (NODES, P), (N-1)/N of the perfect cell's, eV. forces:
+    (NODES, M, P), eV/Å. hessians: (3, P, M, M), eV/Å².
     """
 
     low: float
@@ -45,6 +46,7 @@ class VacancyInA:
     crystal: Crystal
     at_mean: Expansion
     energy: Array
+    perfect: Array
     forces: Array
     hessians: Array
 
@@ -64,25 +66,26 @@ class VacancyInA:
             )
         at_mean = VacancyTables.about(backbone, elements, crystal, mean, symmetric=True).expansion
         x = np.polynomial.chebyshev.chebpts1(NODES)
-        cells = []
-        for a in crystal.a + reach * x:
-            cells.append(at_mean.atoms.copy())
-            cells[-1].set_cell(at_mean.atoms.cell.array * (a / crystal.a), scale_atoms=True)
-        # The middle one is that of the mean itself.
+        crystals = [crystal.at(float(a)) for a in crystal.a + reach * x]
+        cells = [_at(at_mean.atoms, there.a / crystal.a) for there in crystals]
+        # The middle node is the mean's own lattice constant.
         first, last = (Expansion.about(backbone, elements, cells[k], at_mean.basis) for k in (0, -1))
-        rows = [r[: 1 + at_mean.basis.shape[0]] for r in backbone.rows(cells, elements)]
-        perfect = [perfect_row(backbone, elements, crystal.at(float(a))) for a in crystal.a + reach * x]
-        energies = len(at_mean.atoms) * np.array([r[0] for r in rows]) - perfect
-        forces = np.array([at_mean.basis.T @ r[1:] for r in rows])
-        hessians = np.array([e.hessian_rows for e in (first, at_mean, last)])
+        curved = (first, at_mean, last)
+        energies = np.empty((NODES, *at_mean.energy_row.shape))
+        forces = np.empty((NODES, *at_mean.force_rows.shape))
+        energies[CURVED], forces[CURVED] = zip(*((e.energy_row, e.force_rows) for e in curved), strict=True)
+        n, n_shifts = len(at_mean.atoms), len(at_mean.basis)
+        for k, rows in zip(FLAT, backbone.rows([cells[k] for k in FLAT], elements), strict=True):
+            energies[k], forces[k] = n * rows[0], at_mean.basis.T @ rows[1 : 1 + n_shifts]
         return cls(
             crystal.a - reach,
             crystal.a + reach,
             crystal,
             at_mean,
-            _series(x, energies),
-            _series(x, forces),
-            _series(x[CURVED], hessians),
+            series(x, energies),
+            series(x, perfect_rows(backbone, elements, crystals)),
+            series(x, forces),
+            series(x[CURVED], np.array([e.hessian_rows for e in curved])),
         )
 
     def newton(self, samples: Array, a: Array) -> StepsInA:
@@ -96,9 +99,8 @@ class VacancyInA:
                 f"lattice constant {a[outside][0]:.4f} Å is outside the table's [{self.low:.4f}, {self.high:.4f}] Å; "
                 "make the table wider."
             )
-        x = (2 * a - self.low - self.high) / (self.high - self.low)
-        weights = np.polynomial.chebyshev.chebvander(np.nan_to_num(x), NODES - 1)
-        energy = np.einsum("nk,nk->n", weights, samples @ self.energy.T)
+        weights = self._weights(a)
+        energy = np.vecdot(weights, samples @ (self.energy - self.perfect).T)
         force = np.einsum("nk,nkm->nm", weights, np.tensordot(samples, self.forces, (1, 2)))
         curvature = np.tensordot(samples, self.hessians, (1, 1))
         hessian = np.einsum("nk,nkab->nab", weights[:, : len(self.hessians)], curvature)
@@ -116,19 +118,19 @@ class VacancyInA:
         found = self.newton(samples, a)
         expansion, (energy, decrement) = self.at_mean, np.full((2, len(samples)), np.nan)
         n, basis, steps = len(expansion.atoms), expansion.basis, found.steps.copy()
+        perfect = np.vecdot(self._weights(a), samples @ self.perfect.T)
         length = np.abs(steps @ basis.T).max(axis=1, initial=0.0)
         short = length < SHORT_STEP
         energy[short], decrement[short] = found.energy[short], 0.0
         going = np.flatnonzero(~short & (length < LONGEST_STEP))
         for _ in range(EVALUATIONS):
-            cells = [cell for i in going for cell in self._cells(float(a[i]), basis @ steps[i])]
-            rows = expansion.backbone.rows(cells, expansion.elements)
-            for i in going:
-                values, perfect = next(rows)[: 1 + 3 * n] @ samples[i], next(rows)[0] @ samples[i]
+            cells = [self._cell(float(a[i]), basis @ steps[i]) for i in going]
+            for i, rows in zip(going, expansion.backbone.rows(cells, expansion.elements), strict=True):
+                values = rows[: 1 + 3 * n] @ samples[i]
                 force = basis.T @ values[1:]
                 further = newton_steps(found.hessians[i : i + 1], force[None])[0][0]
                 decrement[i] = 0.5 * force @ further
-                energy[i] = n * (values[0] - perfect) - decrement[i]
+                energy[i] = n * values[0] - perfect[i] - decrement[i]
                 steps[i] += further
             length = np.abs(steps[going] @ basis.T).max(axis=1, initial=0.0)
             lost = going[length >= LONGEST_STEP]
@@ -136,18 +138,23 @@ class VacancyInA:
             going = going[(length < LONGEST_STEP) & (decrement[going] >= LARGEST_DECREMENT)]
         return energy, decrement
 
-    def _cells(self, a: float, shift: Array) -> tuple[Atoms, Atoms]:
-        """The vacancy cell at a, moved, and a primitive cell of the perfect crystal."""
-        atoms = self.at_mean.atoms.copy()
-        atoms.set_cell(atoms.cell.array * (a / self.crystal.a), scale_atoms=True)
+    def _weights(self, a: Array) -> Array:
+        """(n, NODES) of the series at lattice constants (n,); any where they are nan."""
+        x = (2 * a - self.low - self.high) / (self.high - self.low)
+        return np.polynomial.chebyshev.chebvander(np.nan_to_num(x), NODES - 1)
+
+    def _cell(self, a: float, shift: Array) -> Atoms:
+        """The vacancy cell at a, moved."""
+        atoms = _at(self.at_mean.atoms, a / self.crystal.a)
         atoms.positions += shift.reshape(-1, 3)
-        return atoms, self.crystal.at(a).primitive()
+        return atoms
 
 
-def _series(x: Array, values: Array) -> Array:
-    """Chebyshev coefficients of values (n, ...) at n nodes on [-1, 1]."""
-    vander = np.polynomial.chebyshev.chebvander(x, len(x) - 1)
-    return np.tensordot(np.linalg.inv(vander), values, 1)
+def _at(atoms: Atoms, scale: float) -> Atoms:
+    """The cell at another lattice constant, fractional coordinates kept."""
+    there = atoms.copy()
+    there.set_cell(atoms.cell.array * scale, scale_atoms=True)
+    return there
 
 
 @dataclass(frozen=True)

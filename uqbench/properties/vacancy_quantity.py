@@ -17,7 +17,7 @@ from uqbench.properties.lattice import lattice_constant
 from uqbench.properties.lattice_table import LatticeTable
 from uqbench.properties.resampling import resample
 from uqbench.properties.rows_in_a import RowsInA
-from uqbench.properties.vacancy import unrelaxed_row, vacancy_energy
+from uqbench.properties.vacancy import unrelaxed_rows, vacancy_energy
 from uqbench.properties.vacancy_in_a import VacancyInA
 from uqbench.properties.vacancy_tables import VacancyTables
 
@@ -82,13 +82,13 @@ class VacancyFormation(Quantity):
             tables,
             lattice,
             VacancyInA.about(backbone, elements, centre, mean, reach),
-            RowsInA.about(lambda at: unrelaxed_row(backbone, elements, at), self.crystal, low, high),
-            unrelaxed_row(backbone, elements, self.crystal),
+            RowsInA.about(lambda there: unrelaxed_rows(backbone, elements, there), self.crystal, low, high),
+            unrelaxed_rows(backbone, elements, [self.crystal])[0],
         )
 
     def rows(self, backbone: LinearBackbone, elements: tuple[str, ...]) -> Mapping[str, Array]:
         """Without relaxation at a given lattice constant the energy is linear."""
-        return {UNRELAXED + AT_REFERENCE: unrelaxed_row(backbone, elements, self.crystal)}
+        return {UNRELAXED + AT_REFERENCE: unrelaxed_rows(backbone, elements, [self.crystal])[0]}
 
     def remarks(self, backbone: LinearBackbone) -> tuple[str, ...]:
         """That the vacancy sees its images, where the supercell is narrower than twice the cutoff."""

@@ -11,7 +11,7 @@ from uqbench.properties.failures import UnstableError
 from uqbench.properties.gate import Gated, gated_energies
 from uqbench.properties.implicit import Expansion
 from uqbench.properties.relax import relax
-from uqbench.properties.vacancy import check_sites, perfect_row
+from uqbench.properties.vacancy import on_its_sites, perfect_rows
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class VacancyTables:
         Raises NotConvergedError; UnstableError if the mean has no vacancy there.
         """
         potential = backbone.potential(mean, elements)
-        at_rest = relax(crystal.vacancy(), potential, tolerance=1e-9, max_steps=200).atoms
-        check_sites(crystal, crystal.vacancy(), at_rest)
+        at_rest = relax(crystal.vacancy(), potential, 1e-9, max_steps=200, watch=on_its_sites(crystal)).atoms
         basis = symmetric_displacements(at_rest) if symmetric else free_displacements(len(at_rest))
         expansion = Expansion.about(backbone, elements, at_rest, basis)
         if not expansion.newton(mean[None]).stable[0]:
@@ -47,7 +46,7 @@ class VacancyTables:
                 f"{crystal.structure} {crystal.symbol}: the vacancy cell of the mean coefficients is a saddle point "
                 "at its relaxed sites; there is no minimum to expand about."
             )
-        return cls(crystal, expansion, perfect_row(backbone, elements, crystal))
+        return cls(crystal, expansion, perfect_rows(backbone, elements, [crystal])[0])
 
     def without_evaluations(self, samples: Array) -> Array:
         """(n,) relaxed formation energies, eV, to second order; nan where H(θ) is not positive definite."""
@@ -55,8 +54,7 @@ class VacancyTables:
 
     def gated(self, samples: Array) -> Gated:
         """Relaxed formation energies, eV, by one evaluation a sample, or a real relaxation behind the gate."""
-        start = self.crystal.vacancy()
-        found = gated_energies(self.expansion, samples, lambda after: check_sites(self.crystal, start, after))
+        found = gated_energies(self.expansion, samples, on_its_sites(self.crystal))
         energies = found.result.values - (samples @ self.perfect)[:, None]
         return replace(
             found, result=replace(found.result, names=("vacancy_formation_energy",), values=energies)

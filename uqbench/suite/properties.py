@@ -12,7 +12,7 @@ from uqbench.data.dataset import Dataset
 from uqbench.data.split import Fold
 from uqbench.errors import UqbenchError
 from uqbench.properties.evaluate import evaluate
-from uqbench.properties.kappa import conformal_factor
+from uqbench.properties.kappa import LEVEL, conformal_factor
 from uqbench.properties.outcome import Outcome
 from uqbench.scores.calibrate import LEVELS
 from uqbench.suite.record import PropertyPart
@@ -82,7 +82,8 @@ def _part(
         std = None if prediction.std is None else float(prediction.std[0])
         if prediction.lower is not None and prediction.upper is not None:
             lower, upper = float(prediction.lower[0]), float(prediction.upper[0])
-            nominal = prediction.nominal
+            # The scaled envelope is made to hold that share of labels; it is no claim of the method's any more.
+            nominal = prediction.nominal if variant == "raw" else LEVEL
         else:
             (lower, upper), nominal = levels["0.95"], 0.95
     return PropertyPart(

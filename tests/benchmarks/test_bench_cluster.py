@@ -9,7 +9,8 @@ from functools import cache, partial
 
 import pytest
 from cluster.simulated_rows import open_rows
-from cluster.small_runs import Said, SmallRun, write_copper, write_plugins
+from cluster.small_runs import Said, SmallRun, write_plugins
+from emt_copper import write_copper
 
 from uqbench.cluster.connect import local_client
 from uqbench.cluster.normal import normal_equations, require_memory, shares

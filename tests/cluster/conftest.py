@@ -1,5 +1,5 @@
 import pytest
-from cluster.small_runs import write_copper
+from emt_copper import write_copper
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-from ase.build import bulk
-from ase.calculators.emt import EMT
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import write
-
 from uqbench.data.dataset import load_dataset
 from uqbench.registry import discover
 from uqbench.spec import parse_spec
@@ -121,26 +115,6 @@ class SmallRun:
         )
         assert not unusable
         return {(r.cell.method, r.cell.seed): r for r in records}
-
-
-def write_copper(path, n=36):
-    rng = np.random.default_rng(0)
-    frames = []
-    for i in range(n):
-        atoms = bulk("Cu", cubic=True)
-        atoms.set_cell(atoms.cell @ (np.eye(3) + 0.02 * rng.standard_normal((3, 3))), scale_atoms=True)
-        atoms.rattle(0.1, rng=rng)
-        atoms.calc = EMT()
-        results = {
-            "energy": atoms.get_potential_energy(),
-            "forces": atoms.get_forces(),
-            "stress": atoms.get_stress(),
-        }
-        atoms.calc = SinglePointCalculator(atoms, **results)
-        atoms.info["config_type"] = "warm" if i % 2 else "cold"
-        frames.append(atoms)
-    write(path, frames)
-    return path
 
 
 def write_plugins(folder, **bodies):

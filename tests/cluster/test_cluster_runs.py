@@ -4,7 +4,8 @@ import os
 from functools import partial
 
 import pytest
-from cluster.small_runs import KILL, SmallRun, scores, write_copper, write_plugins
+from cluster.small_runs import KILL, SmallRun, scores, write_plugins
+from emt_copper import write_copper
 
 from uqbench.cluster import crew as crew_module
 from uqbench.cluster.connect import local_client

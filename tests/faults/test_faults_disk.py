@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from small_runs import hidden, make_place, records, results, run
+from faults.command_runs import hidden, make_place, records, results, run
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import yaml
 from damage import damaged_bytes, damaged_tree, in_time
+from faults.command_runs import make_place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_runs import make_place
 from synthetic_records import make_record, make_table, write
 
 from uqbench.compare.side import read_side

@@ -7,7 +7,7 @@ import time
 
 import psutil
 import pytest
-from small_runs import add_method, command, environment, hidden, make_place, records, results, run
+from faults.command_runs import add_method, command, environment, hidden, make_place, records, results, run
 
 
 @pytest.fixture(scope="module")

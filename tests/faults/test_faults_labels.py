@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from faults.command_runs import make_place
 from reachable import numbers
-from small_runs import make_place
 
 from uqbench.api import LinearMethod, NetworkBackbone, NetworkMethod, Posterior
 from uqbench.check.toy_backbone import ToyPairs

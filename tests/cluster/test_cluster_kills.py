@@ -1,0 +1,152 @@
+"""kill -9 of the run, of workers and of the scheduler at random moments: it ends as if nothing had been."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from faults.command_runs import command, environment, hidden, make_place, results
+
+from uqbench.report.evidence import load_evidence
+
+pytest.importorskip("distributed", reason="needs Dask: pip install uqbench[dask]")
+
+LIMIT = 300.0
+"""Seconds that a process of these tests may take at most; nothing asserts on how many it takes."""
+METHODS = ("constant", "llpr", "bootstrap", "bayesian_linear")
+VICTIMS = {"--jobs": ("run", "worker"), "--scheduler": ("run", "worker", "scheduler")}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return make_place(tmp_path_factory.mktemp("kills"))
+
+
+@pytest.fixture(scope="module")
+def whole(place):
+    """Results of a run in order that nobody disturbs."""
+    start(command(place, place / "whole", methods=METHODS), place).check(0)
+    return results(place / "whole")
+
+
+class start:
+    """A process, and what it said."""
+
+    def __init__(self, arguments, place):
+        self.said = ""
+        self.process = subprocess.Popen(
+            arguments,
+            env=environment(place, DASK_DISTRIBUTED__WORKER__DAEMON="False"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=place,
+        )
+
+    def check(self, *codes):
+        """Wait for the end, which is one of these exit codes and no traceback."""
+        self.said += self.process.communicate(timeout=LIMIT)[0]
+        assert self.process.returncode in codes, self.said
+        assert "Traceback" not in self.said
+
+    def workers(self):
+        """Processes of workers, if this one starts such."""
+        try:
+            children = psutil.Process(self.process.pid).children()
+            return [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+        except psutil.NoSuchProcess:
+            return []
+
+    def end(self):
+        if self.process.poll() is None:
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.kill()
+            for one in family:
+                if one.is_running():
+                    one.kill()
+        self.process.communicate(timeout=LIMIT)
+
+
+@contextmanager
+def services(place, where):
+    """A scheduler and two workers as users start them: the processes, and options of a run."""
+    where.mkdir()
+    file = where / "scheduler.json"
+    dask = (sys.executable, "-m", "dask")
+    local = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file))
+    scheduler = start([*dask, "scheduler", "--port", "0", *local], place)
+    deadline = time.monotonic() + LIMIT
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    counts = ("--nworkers", "2", "--nthreads", "1", "--local-directory", str(where))
+    worker = start([*dask, "worker", *local, *counts], place)
+    address = next(w for w in file.read_text().split('"') if w.startswith("tcp://"))
+    try:
+        yield {"scheduler": scheduler, "worker": worker}, ("--scheduler", address)
+    finally:
+        worker.end()
+        scheduler.end()
+
+
+@contextmanager
+def crew(place, where, option):
+    if option == "--jobs":
+        yield {}, ("--jobs", "2")
+    else:
+        with services(place, where) as found:
+            yield found
+
+
+def hit(place, out, where, option, rng):
+    """A run, and a kill at some moment of it; 0 if it was over before."""
+    with crew(place, where, option) as (others, options):
+        run = start(command(place, out, *options, methods=METHODS), place)
+        # It says when the first fit is done; what comes before takes as long.
+        began = time.monotonic()
+        time.sleep(rng.uniform(0.0, 15.0))
+        victim = rng.choice(VICTIMS[option])
+        if victim == "worker":
+            found = others.get("worker", run).workers()
+            found = [psutil.Process(rng.choice(found).pid)] if found else []
+        else:
+            found = [psutil.Process({**others, "run": run}[victim].process.pid)]
+        print(f"{option} {victim} after {time.monotonic() - began:.1f} s")
+        hits = run.process.poll() is None and len(found)
+        for one in found:
+            one.kill()
+        try:
+            run.check(*{"run": (0, -signal.SIGKILL), "worker": (0,), "scheduler": (0, 2)}[victim])
+            if run.process.returncode == 2:
+                assert "scheduler" in run.said
+        finally:
+            run.end()
+    return hits
+
+
+def disturb(place, whole, tmp_path, kills, seed):
+    """Stories of up to three kills and a run that ends, until there were so many kills."""
+    rng = random.Random(seed)
+    done = stories = 0
+    while done < kills:
+        out = tmp_path / f"out {stories}"
+        for number in range(rng.randint(1, 3)):
+            option = rng.choice(sorted(VICTIMS))
+            done += hit(place, out, tmp_path / f"services {stories} {number}", option, rng)
+        start(command(place, out, methods=METHODS), place).check(0)
+        assert results(out) == whole
+        assert hidden(out) == []
+        assert not load_evidence(out / "records").problems
+        stories += 1
+
+
+def test_killed_runs_workers_and_schedulers(place, whole, tmp_path):
+    disturb(place, whole, tmp_path, kills=2, seed=3)
+
+
+@pytest.mark.slow
+def test_fifty_kills_of_runs_workers_and_schedulers(place, whole, tmp_path):
+    disturb(place, whole, tmp_path, kills=50, seed=4)

@@ -81,6 +81,7 @@ def _content(results: Results, frames: Sequence[Atoms], files: list[dict]) -> di
             "pseudopotential": {
                 "kind": f"norm-conserving, scalar-relativistic, {results.species.electrons} valence electrons",
                 "table": "PseudoDojo NC-SR v0.4 PBE standard, as in Debian's abinit-data",
+                "licence": "CC-BY-4.0, PseudoDojo (van Setten et al., Comput. Phys. Commun. 226, 39 (2018))",
                 "psp8_sha256": results.species.sha256,
                 "format": "psp8 rewritten to UPF by tools/dft/pseudopotential.py (same radial functions)",
             },

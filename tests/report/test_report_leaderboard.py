@@ -1,5 +1,7 @@
 """The page and its figures, as files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic_records import failed, make_record, make_table, write, write_methods
@@ -30,7 +32,7 @@ def test_page_ranks_lists_and_explains(tmp_path):
     page = write_report(tmp_path / "records", tmp_path).read_text()
     rows = rows_of(page, "Forces, test")
     assert {row[1] for row in rows[:4]} == {"good", "twin"}
-    assert {row[0] for row in rows[:4]} == {"1"}
+    assert {row[0] for row in rows[:4]} == {"1", "1 ◆"}
     assert {row[1] for row in rows[4:]} == {"constant"}
     assert "3 cells scored, 1 failed, 1 not applicable, 0 problems" in page
     assert "ran out of &#124; pipes" in page
@@ -40,20 +42,67 @@ def test_page_ranks_lists_and_explains(tmp_path):
     assert "--method constant good na sad twin --task forces --seed 0" in page
 
 
-def test_the_overall_table_has_a_line_a_method_in_the_order_of_the_first_column(tmp_path):
-    write_methods(tmp_path / "records", constant="constant", good="true", lost="shuffled")
-    page = write_report(tmp_path / "records", tmp_path).read_text()
-    overall = page.split("## Overall")[1].split("<a id")[0]
-    lines = [line.strip("| ").split(" | ") for line in overall.splitlines() if line.startswith("|")]
-    assert lines[0][:2] == ["method", "forces"]
-    assert next(line[0] for line in lines[2:]) == "good"
-    scores = {row[1]: row[3].split(" ")[0] for row in rows_of(page, "Forces, test") if row[2] == "calibrated"}
-    assert {line[0]: line[1].split(" ")[0] for line in lines[2:]} == scores
+def glance_of(page):
+    """The remarks at the top by their first words, and the cells of the table below them by method."""
+    glance = page.split("## At a glance")[1].split("## On this page")[0]
+    remarks = dict(line[4:].split("**", 1) for line in glance.splitlines() if line.startswith("- **"))
+    lines = [line.strip("| ").split(" | ") for line in glance.splitlines() if line.startswith("|")]
+    return remarks, {line[0]: line[1:] for line in lines[2:]}
 
 
-def test_without_the_baseline_there_is_no_overall_table(tmp_path):
+def test_the_top_says_who_is_tight_who_holds_and_what_it_costs(tmp_path):
+    """σ of one method is right, another's a tenth of it: calibrated they are equal, raw one of them holds."""
+    records = tmp_path / "records"
+    write_methods(records, constant="constant", good="true", lost="shuffled")
+    narrow = make_table("true")
+    for name, table in narrow.items():
+        narrow[name] = replace(table, std=0.1 * table.std)
+    write(records, "narrow", make_record("narrow", narrow), narrow)
+    page = write_report(records, tmp_path).read_text()
+    remarks, table = glance_of(page)
+    assert remarks["Tightest"].endswith("on forces: good, narrow.")
+    assert "good" in remarks["Hold what they claim"]
+    assert "narrow" not in remarks["Hold what they claim"]
+    assert "1.50 (constant) to 1.50 (narrow) times the bare potential, of 4 methods" in remarks["Cost"]
+    assert list(table)[:2] == ["good", "narrow"]
+    ranked = {r[1]: r[3].split(" ")[0] for r in rows_of(page, "Forces, test") if r[2] == "calibrated"}
+    assert {name: cells[0].strip("*") for name, cells in table.items()} == ranked
+    assert {name for name, cells in table.items() if cells[0].startswith("**")} == {"good", "narrow"}
+    holding = {name for name, cells in table.items() if cells[1].startswith("**")}
+    assert "good" in holding
+    assert "narrow" not in holding
+
+
+def test_the_calibrated_coverage_is_that_of_the_least_and_most_covering_method(tmp_path):
+    records = tmp_path / "records"
+    write_methods(records, constant="constant", good="true", lost="shuffled")
+    page = write_report(records, tmp_path).read_text()
+    remarks, _ = glance_of(page)
+    shares = [float(row[4].split(" ")[0]) for row in rows_of(page, "Forces, test") if row[2] == "calibrated"]
+    assert f"forces {min(shares):.1f} to {max(shares):.1f} % of test" in remarks["Calibrated"]
+
+
+def test_without_the_baseline_nothing_is_summed_up(tmp_path):
     write_methods(tmp_path / "records", bad="shuffled", good="true")
-    assert "## Overall" not in write_report(tmp_path / "records", tmp_path).read_text()
+    assert "## At a glance" not in write_report(tmp_path / "records", tmp_path).read_text()
+
+
+def test_comparisons_beyond_the_first_are_counted(tmp_path):
+    for seed in range(8):
+        for name, scheme in (("constant", "constant"), ("good", "true")):
+            tables = make_table(scheme)
+            write(tmp_path / "records", f"{name}{seed}", make_record(name, tables, seed=seed), tables)
+    page = write_report(tmp_path / "records", tmp_path).read_text()
+    assert page.split("## On this page")[0].count("\n### toy") == 6
+    assert "2 more comparisons have their tables further down." in page
+
+
+def test_a_fit_and_its_times_stand_in_one_table(tmp_path):
+    write_methods(tmp_path / "records", constant="constant", good="true")
+    page = write_report(tmp_path / "records", tmp_path).read_text()
+    costs = page.split("### Time and memory")[1]
+    assert "| good | 1.50 [1.40, 1.60] |" in costs
+    assert page.count("1.50 [1.40, 1.60]") == 2
 
 
 def test_a_hostile_name_stays_text(tmp_path):
@@ -66,7 +115,7 @@ def test_a_hostile_name_stays_text(tmp_path):
     assert "<script" not in outside[0] + outside[2]
     rows = rows_of(page, "Forces, test")
     assert {row[1] for row in rows} == {escape(name)}
-    assert {len(row) for row in rows} == {14}
+    assert {len(row) for row in rows} == {10}
 
 
 def test_without_the_baseline_rows_are_sorted_by_absolute_score(tmp_path):

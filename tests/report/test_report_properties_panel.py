@@ -10,6 +10,7 @@ from property_records import nothing, part, property_record, scaled
 from rich.console import Console
 
 from uqbench.report.leaderboard import write_report
+from uqbench.report.markdown import number, percent
 from uqbench.report.property_panel import family_of, make_panels, panel_of
 from uqbench.report.sections import make_sections
 from uqbench.report.terminal import summary_tables
@@ -24,7 +25,7 @@ def family(n, name="analytic_{:03d}", sigma_factors=None, seed=0, missing=0.0, *
     rng = np.random.default_rng(seed)
     records = []
     for method, factor in (sigma_factors or {"honest": 1.0, "narrow": 0.3}).items():
-        for number in range(n):
+        for material in range(n):
             parts = []
             for place, named in enumerate(PROPERTIES):
                 reference, sigma = 100.0 + 10.0 * place, 5.0 * np.exp(rng.normal(0.0, 0.3))
@@ -33,7 +34,7 @@ def family(n, name="analytic_{:03d}", sigma_factors=None, seed=0, missing=0.0, *
                 parts += (
                     [nothing(found, "unstable")] if rng.random() < missing else [found, scaled(found, 2.0)]
                 )
-            records.append(property_record(method, parts, dataset=name.format(number)))
+            records.append(property_record(method, parts, dataset=name.format(material)))
     return records
 
 
@@ -111,8 +112,21 @@ def test_ten_materials_of_a_family_are_summarised_only(tmp_path):
     assert svg.name in page
 
 
+def test_the_top_names_who_covers_and_the_narrowest_of_these(tmp_path):
+    page = page_of(tmp_path, family(60, seed=4))
+    glance = page.split("## On this page")[0]
+    assert "**Hold 95 %** of 60 materials' references: honest (raw), honest (κ).\n" in glance
+    assert "- **Narrowest** of these: honest (raw), " in glance
+    (panel,) = panels_of(family(60, seed=4))
+    scores = {(s.method, s.variant): s.table.scores for s in panel.standings}
+    lines = {line.split(" | ")[0]: line for line in glance.splitlines() if line.startswith("| ")}
+    narrow = lines["| narrow"].split(" | ")
+    assert narrow[1] == percent(scores["narrow", "raw"]["coverage_95"].value)
+    assert narrow[4] == number(100.0 * scores["narrow", "kappa"]["width_over_reference"].value)
+
+
 def test_nine_are_listed_and_their_hits_are_counted(tmp_path):
-    records = family(9, sigma_factors={"honest": 1.0})
+    records = family(9, sigma_factors={"honest": 0.6})
     page = page_of(tmp_path, records)
     assert page.count("### Trained on the pool\n") == 9
     assert "Fewer than 10 materials: hits are counted and no interval is given." in page
@@ -121,6 +135,15 @@ def test_nine_are_listed_and_their_hits_are_counted(tmp_path):
     line = next(line for line in page.splitlines() if line.startswith("| honest | raw | – | "))
     assert f"| {inside} of 27 |" in line
     assert line.count("[") == 0
+    assert (
+        f"**Most references inside** the stated bounds, of 9 materials: honest (κ), {_most(records)} of 27."
+        in page
+    )
+
+
+def _most(records):
+    scaled = [p for r in records for p in r.properties if p.variant == "kappa"]
+    return sum(p.lower <= p.reference <= p.upper for p in scaled)
 
 
 def test_real_materials_keep_their_sections_beside_their_panel(tmp_path):
@@ -169,7 +192,8 @@ def test_failures_that_are_alike_are_one_line(tmp_path):
 
 def test_a_panel_where_nothing_is_answered_has_no_figure_and_says_so(tmp_path):
     page = page_of(tmp_path, family(10, sigma_factors={"sad": 1.0}, missing=1.1))
-    assert "| sad | raw | – | 0 of 30 |" in page
+    assert "| sad | raw | 0 of 30 |" in page
+    assert "references: none." in page
     assert "figures/" not in page
 
 

@@ -15,12 +15,16 @@ from uqbench.report.notes import (
     HOW_TO_READ,
     HOW_TO_READ_PROPERTIES,
     HOW_TO_SUBMIT,
+    gpu_records,
     machines,
     reproduction,
     section_notes,
 )
-from uqbench.report.overall import overall_tables
+from uqbench.report.overview import MOST_COMPARED, READING, Overview, make_overviews
+from uqbench.report.overview_panels import READING as READING_PANELS
+from uqbench.report.overview_panels import panel_overview
 from uqbench.report.plot_learning import Curve, learning_curves
+from uqbench.report.property_panel import Materials
 from uqbench.report.property_results import has_properties
 from uqbench.report.property_sections import panel_section, property_section
 from uqbench.report.sections import Section
@@ -28,6 +32,7 @@ from uqbench.report.styles import make_styles
 from uqbench.report.tables import (
     PART_NAMES,
     absolute_table,
+    cost_table,
     failures_table,
     group_tables,
     ranked_table,
@@ -68,6 +73,7 @@ def write_page(evidence: Evidence, out: Path) -> Path:
     # Predictions of frames first, simulation results after them.
     shown.sort(key=has_properties)
     figured = 0
+    first_looks: dict[str, list[str]] = {}
     for section in shown:
         if has_properties(section):
             text, figures = property_section(section, styles)
@@ -77,16 +83,52 @@ def write_page(evidence: Evidence, out: Path) -> Path:
         figures = section_figures(section, styles) if figured < MOST_FIGURED else {}
         figured += 1
         _write_figures(out, figures)
-        text = _section(section, list(figures))
+        # Sharpness against cost is what a reader looks at first, and stands at the top.
+        first_looks[section.slug] = [name for name in figures if name.endswith("-cost.svg")]
+        text = _section(section, [name for name in figures if not name.endswith("-cost.svg")])
         texts.append(text if figures else f"{text}\n{NOT_FIGURED}\n")
     page = out / "README.md"
     links = [(s.title, s.slug) for s in (*panels, *shown)]
     alike = [[s] for s in shown]
     alike += [list(own) for panel in panels if panel.replaces_sections for own in panel.by_command]
+    glance = _glance(make_overviews(shown), panels, first_looks)
     write_atomically(
-        page, _page(evidence, links, [_others(out), overall_tables(shown), *texts], alike).encode()
+        page, _page(evidence, [glance, _contents(evidence, links), _others(out), *texts], alike).encode()
     )
     return page
+
+
+def _glance(overviews: list[Overview], panels: list[Materials], first_looks: Mapping[str, list[str]]) -> str:
+    """The top of the page. first_looks: figures of sharpness against cost, by section."""
+    parts = []
+    for number, overview in enumerate(overviews[:MOST_COMPARED]):
+        names = [name for s in overview.sections for name in first_looks.get(s.slug, [])]
+        parts += [
+            overview.text,
+            *([] if number else [READING]),
+            *(f"![{escape(_caption(name))}](figures/{name})\n" for name in names),
+        ]
+    if len(overviews) > MOST_COMPARED:
+        parts.append(f"{len(overviews) - MOST_COMPARED} more comparisons have their tables further down.\n")
+    parts += [READING_PANELS] if panels else []
+    parts += map(panel_overview, panels)
+    return "\n".join(["## At a glance\n", *parts]) if parts else ""
+
+
+def _contents(evidence: Evidence, links: list[tuple[str, str]]) -> str:
+    records = evidence.records
+    counts = {s: sum(r.status == s for r in records) for s in ("ok", "failed", "not applicable")}
+    said = (
+        f"{counts['ok']} cells scored, {counts['failed']} failed, {counts['not applicable']} not applicable, "
+        f"{len(evidence.problems)} problems. {gpu_records(records)}\n"
+    )
+    listed = "".join(f"- [{escape(title)}](#{slug})\n" for title, slug in links) if len(links) > 1 else ""
+    chapters = (
+        "- [How to read it](#how-to-read-it) · [The methods](#the-methods) · "
+        "[Failures and problems](#failures-and-problems) · [How to reproduce it](#how-to-reproduce-it) · "
+        "[How to submit](#how-to-submit)\n"
+    )
+    return f"## On this page\n\n{said}\n{listed}{chapters}"
 
 
 def _others(out: Path) -> str:
@@ -104,24 +146,13 @@ def _write_figures(out: Path, figures: Mapping[str, bytes]) -> None:
         write_atomically(out / "figures" / name, content)
 
 
-def _page(
-    evidence: Evidence, links: list[tuple[str, str]], texts: list[str], alike: list[list[Section]]
-) -> str:
+def _page(evidence: Evidence, texts: list[str], alike: list[list[Section]]) -> str:
     records = evidence.records
-    counts = {s: sum(r.status == s for r in records) for s in ("ok", "failed", "not applicable")}
-    said = (
-        f"{counts['ok']} cells scored, {counts['failed']} failed, {counts['not applicable']} not applicable"
-    )
     failures = failures_table(records)
     problems = "".join(f"- {escape(p.who)}: {escape(p.what)}\n" for p in evidence.problems)
     properties = HOW_TO_READ_PROPERTIES if any(r.properties for r in records) else ""
     parts = [
         "# uqbench leaderboard\n\nWhich error bars can be trusted, how tight they are, and what they cost.\n",
-        f"{said}, {len(evidence.problems)} problems. "
-        "[How to read it](#how-to-read-it) · [The methods](#the-methods) · "
-        "[Failures and problems](#failures-and-problems) · [How to reproduce it](#how-to-reproduce-it) · "
-        "[How to submit](#how-to-submit)\n",
-        "".join(f"- [{escape(title)}](#{slug})\n" for title, slug in links) if len(links) > 1 else "",
         *texts,
         f"## How to read it\n\n{HOW_TO_READ}{properties}",
         f"## The methods\n\n{method_cards(r.cell.method for r in records)}",
@@ -156,6 +187,8 @@ def _section(section: Section, figures: list[str]) -> str:
         parts.append(f"{heading}\n\n{size}\n\n{ranked_table(ranking)}")
         parts.append(details("Absolute values, which also rank the potentials", absolute_table(ranking)))
     parts.append(group_tables(section))
+    if costs := cost_table(section):
+        parts.append(f"### Time and memory\n\n{costs}")
     return "\n".join(part for part in parts if part)
 
 

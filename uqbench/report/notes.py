@@ -32,9 +32,10 @@ HOW_TO_READ = f"""\
   log-likelihood. **z²**: mean of (error/σ)², 1 is right.
 - **rank corr.**: Spearman correlation of |error| and σ, beside the value that perfect σ of the same spread would have.
 - **cost / bare**: time of a prediction with uncertainty over that of the bare potential, median over interleaved
-  repeats. **fit**: wall time of the method's fits, all folds. **memory**: peak resident memory of the process.
-- **Pareto** ◆: among the rows whose times rank (no †), no other is both better in relative interval score and
-  cheaper to predict with.
+  repeats, with quartiles. **fit**: wall time of the method's fits, all folds. **memory**: peak resident memory of the
+  process. One fit gives energies, forces and stresses: these stand in one table.
+- **◆** beside a rank: on the Pareto front; among the rows whose times rank (no †), no other is both better in relative
+  interval score and cheaper to predict with.
 - **cluster-conformal**: intervals whose factor weighs clusters (structures that belong together) and not components;
   they hold for a value of a new cluster, and are wider.
 - Intervals in brackets are 95 % cluster-bootstrap intervals. **held out**: kinds of structure no fit has seen.
@@ -53,7 +54,7 @@ HOW_TO_READ_PROPERTIES = """\
   or without a whole group of it (extrapolation). **raw**: the posterior as the method gives it. **κ**: its spread about
   the mean scaled by one factor, the conformal factor at 95 % of held-out energies and forces; an additive floor does
   not reach a simulation.
-- **bounds are to hold**: what the method claims of its stated bounds: all, for the envelope of samples of a bounded
+- **claim**: what the method claims of its stated bounds: all, for the envelope of samples of a bounded
   posterior, or 95 %. **✓ / ✗**: the reference is inside / outside; **✗ (✓ with ±)**: inside once bounds are widened on
   each side by the reference's own error (± ? where it is not known). **error / width**: |prediction − reference| over
   the width of the stated bounds.
@@ -178,8 +179,13 @@ def machines(records: Sequence[Record]) -> str:
             ]
         )
     header = ["machine class", "system", "memory (GB)", "thread pools", "GPU", "records"]
-    text = table(header, rows, text_columns=5)
-    return text if any(r.cell.device != "cpu" for r in records) else text + "\nGPU: no record.\n"
+    return f"{table(header, rows, text_columns=5)}\n{gpu_records(records)}\n"
+
+
+def gpu_records(records: Sequence[Record]) -> str:
+    """How many records a GPU has, in words."""
+    n = sum(r.cell.device != "cpu" for r in records)
+    return f"GPU: {n} records." if n else "GPU: no record."
 
 
 def _hash(text: str) -> str:

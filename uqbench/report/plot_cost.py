@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from uqbench.report.ranking import Standing, common_machine, cost_ratio, time_counts
-from uqbench.report.styles import Standings, Style, method_handles, new_figure, plain_ticks
+from uqbench.report.styles import Standings, Style, figure_name, method_handles, new_figure, plain_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+
+
+LEGEND_LINE = 0.18
+"""Inches, of a line of the legend."""
 
 
 def draw_cost(standings: Standings, styles: Mapping[str, Style]) -> Figure | None:
@@ -25,16 +27,16 @@ def draw_cost(standings: Standings, styles: Mapping[str, Style]) -> Figure | Non
     shown = {kind: own for kind, own in shown.items() if own}
     if not shown:
         return None
-    figure = new_figure(9.0, 3.4)
+    every = [s for own in shown.values() for s in own]
+    handles = method_handles(
+        [s.row.record.cell.method for s in every], styles, lines=False, markers=True
+    ) + _cost_handles(every)
+    figure = new_figure(9.0, max(3.4, LEGEND_LINE * sum(1 + str(h.get_label()).count("\n") for h in handles)))
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     for axis, (kind, own) in zip(axes, shown.items(), strict=True):
         _cost_panel(axis, own, styles)
         axis.set(title=kind, xlabel="cost of a prediction / bare potential")
     axes[0].set_ylabel("interval score / calibrated constant")
-    every = [s for own in shown.values() for s in own]
-    handles = method_handles(
-        [s.row.record.cell.method for s in every], styles, lines=False, markers=True
-    ) + _cost_handles(every)
     figure.legend(handles=handles, loc="outside right upper", frameon=False)
     return figure
 
@@ -65,15 +67,42 @@ def _cost_panel(axis: Axes, own: Sequence[Standing], styles: Mapping[str, Style]
             linestyle="",
             zorder=3,
         )
-    front = sorted(
-        (cost_ratio(s.row) or 0.0, s.relative.value) for s in own if s.pareto and s.relative is not None
-    )
-    if front:
-        x, y = np.array(front).T
-        axis.step(x, y, where="post", color="0.3", linewidth=0.9, linestyle="--", zorder=1)
     axis.margins(0.12, 0.08)
+    _front(axis, [s for s in own if s.pareto and s.relative is not None])
     for direction in (axis.xaxis, axis.yaxis):
         plain_ticks(direction)
+
+
+def _front(axis: Axes, own: Sequence[Standing]) -> None:
+    """The edge of what is beaten, up and to the right of the front, and the names of the methods on it."""
+    points = sorted(
+        (cost_ratio(s.row) or 0.0, s.relative.value, s.row.record.cell.method) for s in own if s.relative
+    )
+    if not points:
+        return
+    right, top = axis.get_xlim()[1], axis.get_ylim()[1]
+    x, y, names = map(list, zip(*points, strict=True))
+    axis.step(
+        [x[0], *x, right],
+        [top, *y, y[-1]],
+        where="post",
+        color="0.3",
+        linewidth=0.9,
+        linestyle="--",
+        zorder=1,
+    )
+    axis.set(xlim=(axis.get_xlim()[0], right), ylim=(axis.get_ylim()[0], top))
+    axis.text(
+        0.98,
+        0.03,
+        "On the front: " + ", ".join(" ".join(figure_name(n).split()) for n in dict.fromkeys(names)),
+        ha="right",
+        va="bottom",
+        fontsize=7,
+        color="0.25",
+        transform=axis.transAxes,
+        wrap=True,
+    )
 
 
 def _cost_handles(standings: Sequence[Standing]) -> list[Line2D]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from uqbench.report.evidence import Row
 from uqbench.report.ranking import Standing
-from uqbench.report.styles import Standings, Style, new_figure, short_name
+from uqbench.report.styles import Standings, Style, figure_name, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -64,7 +64,7 @@ def _error_panel(axis: Axes, row: Row, twin: Row | None, style: Style) -> None:
         )
     if twin is not None and twin.curves is not None:
         axis.plot(twin.curves.rms_std, twin.curves.rmse, color=style.colour, **_CALIBRATED_BINS)
-    axis.set(title=short_name(row.record.cell.method), xscale="log", yscale="log")
+    axis.set(title=figure_name(row.record.cell.method), xscale="log", yscale="log")
 
 
 def _error_bands(axes: Sequence[Axes], rows: Sequence[Row]) -> None:

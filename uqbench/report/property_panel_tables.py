@@ -21,7 +21,11 @@ def panel_text(panel: Materials, figures: Sequence[str]) -> str:
         f"![Observed against nominal coverage of simulation results](figures/{name})\n" for name in figures
     ]
     if panel.enough:
-        parts += [_scores(panel.standings), details("By property", _by_property(panel))]
+        parts += [
+            _coverages(panel.standings),
+            _widths(panel.standings),
+            details("By property", _by_property(panel)),
+        ]
     else:
         parts.append(_hits(panel))
     return "\n".join(part for part in parts if part)
@@ -56,8 +60,8 @@ def _notes(panel: Materials) -> str:
     repeated = sorted({r.like.name for r in panel.results if r.like.name != r.like.compared_with})
     if repeated:
         lines.append(
-            f"The overall table counts every reference once: {', '.join(escape(plain_name(n)) for n in repeated)} "
-            "stand by property alone."
+            "The tables over all properties count every reference once: "
+            f"{', '.join(escape(plain_name(n)) for n in repeated)} stand by property alone."
         )
     if panel.family != ALL:
         lines.append(
@@ -75,35 +79,55 @@ def _notes(panel: Materials) -> str:
     return "".join(f"- {line}\n" for line in lines)
 
 
-def _scores(standings: Sequence[Standing]) -> str:
-    header = ["method", "posterior", "κ: median (range)", "answers", "samples failing (%)"]
-    header += ["stated bounds: coverage (claimed) (%)", "with the references' errors (%)"]
-    header += ["coverage 95 % (%)", "with the references' errors (%)", "no answer as a miss (%)"]
-    header += ["width 95 % / reference (%)", "width 95 % / error", "error / stated width"]
-    header += ["interval score 95 % / reference (%)"]
-    return table(header, [_line(standing) for standing in standings], text_columns=2)
-
-
-def _line(standing: Standing) -> list[str]:
-    scores = standing.table.scores
-    stated = with_interval(scores.get("coverage_stated"), percent)
-    claimed = "" if standing.nominal is None else f" ({percent(standing.nominal)})"
-    return [
-        escape(standing.method),
-        VARIANT_NAMES[standing.variant],
-        _kappas(standing),
-        answers(standing),
-        percent(_value(scores.get("failing"))),
-        f"{stated}{claimed}" if stated != NONE else NONE,
-        percent(_value(scores.get("coverage_stated_with_error"))),
-        with_interval(scores.get("coverage_95"), percent),
-        percent(_value(scores.get("coverage_95_with_error"))),
-        with_interval(scores.get("coverage_95_of_all"), percent),
-        with_interval(scores.get("width_over_reference"), _in_percent),
-        with_interval(scores.get("width_over_error")),
-        number(_value(scores.get("error_over_width"))),
-        with_interval(scores.get("interval_score_95"), _in_percent),
+def _coverages(standings: Sequence[Standing]) -> str:
+    header = [
+        "method",
+        "posterior",
+        "answers",
+        "samples failing (%)",
+        "stated bounds: coverage (claimed) (%)",
     ]
+    header += ["with the references' errors (%)", "coverage 95 % (%)", "with the references' errors (%)"]
+    header += ["no answer as a miss (%)"]
+    lines = []
+    for standing in standings:
+        scores = standing.table.scores
+        stated = with_interval(scores.get("coverage_stated"), percent)
+        claimed = "" if standing.nominal is None else f" ({percent(standing.nominal)})"
+        lines.append(
+            [
+                escape(standing.method),
+                VARIANT_NAMES[standing.variant],
+                answers(standing),
+                percent(_value(scores.get("failing"))),
+                f"{stated}{claimed}" if stated != NONE else NONE,
+                percent(_value(scores.get("coverage_stated_with_error"))),
+                with_interval(scores.get("coverage_95"), percent),
+                percent(_value(scores.get("coverage_95_with_error"))),
+                with_interval(scores.get("coverage_95_of_all"), percent),
+            ]
+        )
+    return table(header, lines, text_columns=2)
+
+
+def _widths(standings: Sequence[Standing]) -> str:
+    header = ["method", "posterior", "κ: median (range)", "width 95 % / reference (%)", "width 95 % / error"]
+    header += ["error / stated width", "interval score 95 % / reference (%)"]
+    lines = []
+    for standing in standings:
+        scores = standing.table.scores
+        lines.append(
+            [
+                escape(standing.method),
+                VARIANT_NAMES[standing.variant],
+                _kappas(standing),
+                with_interval(scores.get("width_over_reference"), _in_percent),
+                with_interval(scores.get("width_over_error")),
+                number(_value(scores.get("error_over_width"))),
+                with_interval(scores.get("interval_score_95"), _in_percent),
+            ]
+        )
+    return table(header, lines, text_columns=2)
 
 
 def _by_property(panel: Materials) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from uqbench.report.property_numbers import plain_name
 from uqbench.report.property_results import Result, by_property, methods_of
-from uqbench.report.styles import Style, new_figure, short_name
+from uqbench.report.styles import Style, figure_name, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,7 @@ REACH = 3.0
 _INSIDE: dict[str, Any] = {"marker": "o", "markersize": 4.2, "color": "black", "markeredgecolor": "white"}
 _INSIDE |= {"markeredgewidth": 0.8, "linestyle": ""}
 _OUTSIDE: dict[str, Any] = {**_INSIDE, "color": "white", "markeredgecolor": "black"}
+_REFERENCE: dict[str, Any] = {"marker": "D", "markersize": 5.0, "color": "0.15", "linestyle": ""}
 _SHIFT = {"raw": -0.17, "kappa": 0.17}
 _WIDTH = {"raw": 1.4, "kappa": 4.2}
 
@@ -38,14 +39,14 @@ def draw_bounds(results: Sequence[Result], styles: Mapping[str, Style]) -> Figur
     methods = methods_of(results)
     lines = -(-len(panels) // MOST_ACROSS)
     across = -(-len(panels) // lines)
-    labels = [short_name(method) for method in methods]
-    width = PANELS_WIDTH + LETTER * max(map(len, labels))
+    labels = [figure_name(method) for method in methods]
+    width = PANELS_WIDTH + LETTER * max(len(line) for label in labels for line in label.splitlines())
     figure = new_figure(width, 0.75 + lines * (0.75 + 0.3 * len(methods)))
     axes = figure.subplots(lines, across, squeeze=False, sharey=True)
     for axis, (name, own) in zip(axes.ravel(), panels, strict=False):
         _panel(axis, own, methods, styles)
         title = f"{plain_name(name)} ({own[0].like.unit})"
-        axis.set_title(_folded(title, int(PANELS_WIDTH / across / TITLE_LETTER)))
+        axis.set_title(_folded(title, int(PANELS_WIDTH / across / TITLE_LETTER)), pad=8.0)
     for axis in axes.ravel()[len(panels) :]:
         axis.set_visible(False)
     for axis in axes[:, 0]:
@@ -65,6 +66,10 @@ def _panel(
         error = results[0].like.reference_error or 0.0
         axis.axvspan(reference - error, reference + error, color="0.8", linewidth=0, zorder=0)
         axis.axvline(reference, color="0.15", linewidth=1.0, zorder=3.5)
+        # On the upper edge, where no bar hides it.
+        axis.plot(
+            [reference], [1.0], transform=axis.get_xaxis_transform(), clip_on=False, zorder=5, **_REFERENCE
+        )
     low, high = _limits(results, reference)
     for result in results:
         _bar(axis, result, methods.index(result.method), styles[result.method], (low, high))
@@ -119,7 +124,7 @@ def _handles(results: Sequence[Result]) -> list[Line2D]:
     ]
     if any(r.like.reference is not None for r in results):
         handles += [
-            Line2D([], [], color="0.15", linewidth=1.0, label="reference ± its error"),
+            Line2D([], [], label="reference ± its error (line below)", **_REFERENCE),
             Line2D([], [], label="prediction, reference inside", **_INSIDE),
             Line2D([], [], label="reference outside", **_OUTSIDE),
         ]

@@ -43,7 +43,7 @@ def training_text(trained_on: str, results: Sequence[Result], figure: str | None
     if not all(r.like.protocol_known for r in results if r.like.reference is not None):
         parts.append(UNKNOWN_PROTOCOL)
     parts += [
-        samples_table(results),
+        details("Samples: their fate and cost", samples_table(results)),
         details("95 % intervals, exact bounds and corners", intervals_table(results)),
     ]
     reasons = reasons_list(results)
@@ -54,28 +54,30 @@ def training_text(trained_on: str, results: Sequence[Result], figure: str | None
 
 def bounds_table(results: Sequence[Result]) -> str:
     """Prediction and stated bounds of every property and method, raw beside scaled."""
-    header = ["property", "reference", "method", "bounds are to hold", "prediction"]
-    header += ["raw: bounds", "reference inside", "error / width"]
-    header += ["κ", "× κ: bounds", "reference inside", "error / width"]
+    header = ["property: reference", "method", "prediction", "raw: bounds", "claim", "error / width"]
+    header += ["κ", "× κ: bounds", "error / width"]
     lines = []
     for name, own in by_property(results):
         digits = decimals(own)
-        unit = own[0].like.unit
-        label = [f"**{escape(plain_name(name))}** ({escape(unit)})", reference_text(own[0].like, digits)]
+        like = own[0].like
+        label = f"**{escape(plain_name(name))}** ({escape(like.unit)}): {reference_text(like, digits)}"
         for method in methods_of(own):
             raw, scaled = (chosen(own, method, variant)[0] for variant in VARIANTS)
             parts = [part for part in (raw.part, scaled.part) if part is not None]
             value = next((part.value for part in parts if part.value is not None), None)
             nominal = next((part.nominal for part in parts if part.nominal is not None), None)
             kappa = number(scaled.part.kappa) if scaled.part else NONE
-            line = [*label, escape(method), claim(nominal), fixed(value, digits)]
-            lines.append([*line, *_bounds(raw, digits), kappa, *_bounds(scaled, digits)])
-            label = ["", ""]
-    return table(header, lines, text_columns=4)
+            line = [label, escape(method), fixed(value, digits), _bounds(raw, digits), claim(nominal)]
+            line += [number(raw.error_over_width), kappa, _bounds(scaled, digits)]
+            lines.append([*line, number(scaled.error_over_width)])
+            label = ""
+    return table(header, lines, text_columns=2)
 
 
-def _bounds(result: Result, digits: int) -> list[str]:
-    return [span(result.stated, digits), verdict_text(result, result.stated), number(result.error_over_width)]
+def _bounds(result: Result, digits: int) -> str:
+    """Stated bounds with their verdict."""
+    bounds, verdict = result.stated, verdict_text(result, result.stated)
+    return verdict if bounds is None else f"{span(bounds, digits)} {verdict}"
 
 
 def verdict_text(result: Result, bounds: Range | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from uqbench.report.narrow import on_lines
 from uqbench.report.ranking import Standing
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _PLACES = {
     "shallow_ensemble": (0, 2),
 }
 """Colour and turn of the methods that come with uqbench: the same in every figure of every page."""
+NAME_WIDTH, MOST_LINES = 28, 3
+"""Of names in figures, in characters and lines."""
 Dashes = tuple[float, tuple[float, ...]]
 _LINES: tuple[Dashes, ...] = (
     (0, ()),
@@ -118,7 +121,7 @@ def method_handles(
             color=styles[name].colour,
             linestyle=styles[name].line if lines else "",
             marker=styles[name].marker if markers else "",
-            label=short_name(name),
+            label=figure_name(name),
         )
         for name in sorted(set(methods))
     ]
@@ -135,7 +138,12 @@ def plain_ticks(direction: Axis) -> None:
     direction.set_minor_formatter(NullFormatter())
 
 
-def short_name(name: str) -> str:
-    """At most 34 characters, with no mathematics in it."""
-    text = name if len(name) <= 34 else f"{name[:33]}…"
-    return text.replace("$", r"\$")
+def figure_name(name: str) -> str:
+    """A method's name as figures have it: on several lines where it is long, with no mathematics in it."""
+    lines = on_lines(name, NAME_WIDTH).splitlines()
+    return "\n".join(clip(line) for line in lines[:MOST_LINES]).replace("$", r"\$")
+
+
+def clip(line: str) -> str:
+    """At most NAME_WIDTH characters, for a name may be of any length."""
+    return line if len(line) <= NAME_WIDTH else f"{line[: NAME_WIDTH - 1]}…"

@@ -20,20 +20,18 @@ PART_NAMES = {"test": "test", "held_out": "held out (out of distribution)"}
 def ranked_table(ranking: Ranking) -> str:
     """The main table of one part and kind."""
     unit = escape(ranking.standings[0].row.unit)
-    machine = common_machine([s.row for s in ranking.standings])
     score = "interval score 95 %" + (" / `constant`" if ranking.has_baseline else f" ({unit})")
     header = ["rank", "method", "scored", score, "coverage 95 % (%)", "stated bounds: coverage (claimed) (%)"]
     header += ["width 95 % / RMSE", "matched width / RMSE", f"CRPS ({unit})", "rank corr. (attainable)"]
-    header += ["cost / bare [quartiles]", "fit (s)", "memory (MB)", "Pareto"]
-    rows = [_ranked_row(standing, ranking.has_baseline, machine) for standing in ranking.standings]
+    rows = [_ranked_row(standing, ranking.has_baseline) for standing in ranking.standings]
     return table(header, rows, text_columns=3) + _ranked_remarks(ranking)
 
 
-def _ranked_row(standing: Standing, has_baseline: bool, machine: str) -> list[str]:
+def _ranked_row(standing: Standing, has_baseline: bool) -> list[str]:
     row, scores = standing.row, standing.row.scores
     relative = standing.relative if has_baseline else scores.get("interval_score_95")
     return [
-        NONE if standing.rank is None else str(standing.rank),
+        (NONE if standing.rank is None else str(standing.rank)) + (" ◆" if standing.pareto else ""),
         escape(row.record.cell.method),
         row.variant,
         with_interval(relative),
@@ -43,11 +41,25 @@ def _ranked_row(standing: Standing, has_baseline: bool, machine: str) -> list[st
         number(_value(scores, "matched_width_95")),
         number(_value(scores, "crps")),
         _beside(scores, "spearman", "spearman_attainable", _correlation),
-        cost_text(row, machine),
-        number(fit_seconds(row.record)),
-        memory_text(row.record),
-        "◆" if standing.pareto else "",
     ]
+
+
+def cost_table(section: Section) -> str:
+    """Time and memory of every method with scores; empty if there is none. One fit answers for all kinds."""
+    if not section.rows:
+        return ""
+    machine = common_machine(section.rows)
+    by_method = {row.record.cell.method: row for row in section.rows}
+    lines = [
+        [
+            escape(name),
+            cost_text(row, machine),
+            number(fit_seconds(row.record)),
+            memory_text(row.record),
+        ]
+        for name, row in sorted(by_method.items())
+    ]
+    return table(["method", "cost / bare [quartiles]", "fit (s)", "memory (MB)"], lines)
 
 
 def _ranked_remarks(ranking: Ranking) -> str:

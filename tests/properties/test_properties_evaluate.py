@@ -62,6 +62,13 @@ def test_every_route_of_a_vacancy_equals_real_relaxations():
     assert (error < 2e-3 * real.values.std(axis=0)).all()
 
 
+def test_each_vacancy_energy_alone_is_that_of_all_together():
+    potential = BACKBONE.potential(THETA, AL)
+    together = VACANCY.measure(potential)
+    for name in VACANCY.units:
+        assert VACANCY.measure_one(name, potential) == pytest.approx(together[name], abs=1e-9)
+
+
 def test_a_sample_without_a_crystal_is_counted_with_its_reason():
     samples = np.array([THETA, -THETA])
     found = VACANCY.propagator(BACKBONE, AL, THETA, samples)(samples)
@@ -70,14 +77,17 @@ def test_a_sample_without_a_crystal_is_counted_with_its_reason():
     assert "stress does not vanish" in found.reasons[1]
 
 
-def test_bounds_of_a_linear_property_are_exact_and_its_corners_agree():
-    (found,) = evaluate(VACANCY, carried_by(box(2e-3)), [1.0], seed=0)
+def test_bounds_of_a_linear_property_are_exact_and_those_of_others_have_corners():
+    bounded = box(2e-3)
+    (found,) = evaluate(VACANCY, carried_by(bounded), [1.0], seed=0)
     by_name = {outcome.name: outcome for outcome in found}
     linear = by_name[UNRELAXED + AT_REFERENCE]
     row = VACANCY.rows(BACKBONE, AL)[linear.name]
     reach = np.abs(row * THETA).sum() * 2e-3
     assert linear.exact == pytest.approx((row @ THETA - reach, row @ THETA + reach))
-    assert linear.corners == pytest.approx(linear.exact, rel=1e-6)
+    ends = potentials(BACKBONE, AL, bounded.extremes(row))
+    assert [VACANCY.measure_one(linear.name, end) for end in ends] == pytest.approx(linear.exact, rel=1e-6)
+    assert linear.corners is None  # they would be the exact bounds
     prediction = linear.prediction()
     assert linear.exact[0] < prediction.lower[0] < linear.value < prediction.upper[0] < linear.exact[1]
     assert prediction.nominal == 1.0

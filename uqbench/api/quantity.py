@@ -82,6 +82,10 @@ class Quantity(ABC):
         Raises uqbench.properties.failures' UnstableError or NotConvergedError where it has none.
         """
 
+    def measure_one(self, name: str, potential: Calculator) -> float:
+        """One of the properties, for when it takes less than all of them. Raises as measure does."""
+        return self.measure(potential)[name]
+
     def propagator(
         self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array
     ) -> Propagator | None:

@@ -104,7 +104,9 @@ def _by_parameters(
             seconds | {"all": seconds["all"] * len(part.status)},
             nominal=nominal,
             exact={name: _scaled(exact[name], float(row @ mean), kappa) for name, row in linear.items()},
-            corners=_corners(quantity, posterior, slopes, kappa),
+            corners=_corners(
+                quantity, posterior, {n: s for n, s in slopes.items() if n not in linear}, kappa
+            ),
             remarks=quantity.remarks(backbone),
         )
         for kappa, part in zip(kappas, found, strict=True)
@@ -161,7 +163,7 @@ def _corners(
 ) -> tuple[dict[str, Bounds], list[str]]:
     """Real computations at the two ends of a bounded posterior along each property's gradient.
 
-    And why there are none where an end has no such property.
+    And why there are none where an end has no such property. Of what is linear they would be the exact bounds.
     """
     parameters, backbone, elements = posterior.parameters, posterior.backbone, posterior.elements
     found: dict[str, Bounds] = {}
@@ -171,7 +173,11 @@ def _corners(
         if name not in quantity.units or ends is None:
             continue
         ends = parameters.mean + kappa * (ends - parameters.mean)
-        there = resample((name,), quantity.measure, potentials(backbone, elements, ends))
+        there = resample(
+            (name,),
+            lambda potential, name=name: {name: quantity.measure_one(name, potential)},
+            potentials(backbone, elements, ends),
+        )
         if there.ok.all():
             low, high = sorted(there.values[:, 0])
             found[name] = (float(low), float(high))

@@ -20,7 +20,7 @@ class Outcome:
     value: at the mean coefficients, or the mean of members; None where it does not exist. samples: (n,), of the
     potentials that have the property. noise_std: of a noise that has no potentials, or None. nominal: what the
     posterior claims for its bounds, 1.0 for an envelope; None if it states none, then its 95 % interval speaks.
-    exact: bounds of a property that is linear in the coefficients. corners: its values at the ends of the
+    exact: bounds of a property that is linear in the coefficients. corners: values of another one at the ends of the
     bounded posterior along ± its gradient. counts: of samples by fate. reasons: why some have no such property.
     route: how samples were carried. seconds: "all" samples, "one" real computation.
     """

@@ -35,13 +35,26 @@ def vacancy_energy(crystal: Crystal, calculator: Calculator, tolerance: float = 
 
     tolerance: largest force left, eV/Å. Raises NotConvergedError, and UnstableError where an atom leaves its site.
     """
-    start, perfect = crystal.vacancy(), crystal.perfect()
-    start.calc = calculator
-    unrelaxed = float(start.get_potential_energy())
+    start = crystal.vacancy()
+    unrelaxed = _energy(start, calculator)
     relaxation = relax(start, calculator, tolerance, watch=on_its_sites(crystal))
-    perfect.calc = calculator
-    bulk = float(perfect.get_potential_energy()) * len(start) / len(perfect)
+    bulk = _bulk(crystal, calculator)
     return Vacancy(unrelaxed - bulk, relaxation.energy - bulk, relaxation.evaluations + 1)
+
+
+def unrelaxed_energy(crystal: Crystal, calculator: Calculator) -> float:
+    """Formation energy with all atoms on their sites, eV."""
+    return _energy(crystal.vacancy(), calculator) - _bulk(crystal, calculator)
+
+
+def _bulk(crystal: Crystal, calculator: Calculator) -> float:
+    """(N-1)/N E(N), eV."""
+    return _energy(crystal.perfect(), calculator) * (1.0 - 1.0 / crystal.n_sites)
+
+
+def _energy(atoms: Atoms, calculator: Calculator) -> float:
+    atoms.calc = calculator
+    return float(atoms.get_potential_energy())
 
 
 def on_its_sites(crystal: Crystal) -> Callable[[Atoms], None]:

@@ -17,7 +17,7 @@ from uqbench.properties.lattice import lattice_constant
 from uqbench.properties.lattice_table import LatticeTable
 from uqbench.properties.resampling import resample
 from uqbench.properties.rows_in_a import RowsInA
-from uqbench.properties.vacancy import unrelaxed_rows, vacancy_energy
+from uqbench.properties.vacancy import unrelaxed_energy, unrelaxed_rows, vacancy_energy
 from uqbench.properties.vacancy_in_a import VacancyInA
 from uqbench.properties.vacancy_tables import VacancyTables
 
@@ -57,6 +57,15 @@ class VacancyFormation(Quantity):
         given = vacancy_energy(self.crystal, potential)
         values = (own.relaxed, own.unrelaxed, given.relaxed, given.unrelaxed)
         return dict(zip(self.units, values, strict=True))
+
+    def measure_one(self, name: str, potential: Calculator) -> float:
+        """At one lattice constant, and without relaxing what is not to be relaxed."""
+        crystal = self.crystal
+        if not name.endswith(AT_REFERENCE):
+            crystal = crystal.at(lattice_constant(crystal, potential))
+        if name.removesuffix(AT_REFERENCE) == UNRELAXED:
+            return unrelaxed_energy(crystal, potential)
+        return vacancy_energy(crystal, potential).relaxed
 
     def propagator(
         self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array

@@ -159,6 +159,11 @@ def _child(
 
     try:
         _print_to(log)
+    except OSError as error:
+        # The disk is full, or the folder went with the worker that it was of.
+        say(f"{FAILED}{log} cannot be written: {error.strerror or error}.")
+        return
+    try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.excepthook = lambda lost: _tell_of_thread(lost, say)
         _tell_of_warnings(say)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uqbench.api import Array, LinearBackbone, Propagator, Quantity
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.hexagonal import HEXAGONAL_CONSTANTS, Hexagonal, hexagonal_constants
-from uqbench.properties.lattice import CONSTANTS, cubic_constants, lattice_constant
+from uqbench.properties.lattice import CONSTANTS, cubic_constants
 from uqbench.properties.lattice_table import LatticeTable
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ class CubicConstants(Quantity):
         self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array
     ) -> Propagator:
         """From tables in the lattice constant."""
-        centre = self.crystal.at(lattice_constant(self.crystal, backbone.potential(mean, elements)))
-        return LatticeTable.about(backbone, elements, centre, backbone.kink()).constants
+        return LatticeTable.about(backbone, elements, self.crystal, backbone.kink()).constants
 
 
 @dataclass(frozen=True)

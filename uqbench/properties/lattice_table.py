@@ -56,7 +56,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class LatticeTable:
-    """crystal: its a is the centre of the window, the lattice constant of the mean. panels: in ascending a."""
+    """crystal: its a is the centre of the window. panels: in ascending a."""
 
     crystal: Crystal
     panels: tuple[Panel, ...]

@@ -141,7 +141,7 @@ class VacancyInA:
     def _weights(self, a: Array) -> Array:
         """(n, NODES) of the series at lattice constants (n,); any where they are nan."""
         x = (2 * a - self.low - self.high) / (self.high - self.low)
-        return np.polynomial.chebyshev.chebvander(np.nan_to_num(x), NODES - 1)
+        return np.asarray(np.polynomial.chebyshev.chebvander(np.nan_to_num(x), NODES - 1), dtype=np.float64)
 
     def _cell(self, a: float, shift: Array) -> Atoms:
         """The vacancy cell at a, moved."""

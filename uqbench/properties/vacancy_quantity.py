@@ -11,9 +11,10 @@ import numpy as np
 from uqbench.api import Array, LinearBackbone, Propagator, Quantity, Resampled
 from uqbench.properties.conjugate import LARGEST_TABLE
 from uqbench.properties.crystal import Crystal
+from uqbench.properties.failures import UnstableError
 from uqbench.properties.gate import LARGEST_DECREMENT
 from uqbench.properties.implicit import LONGEST_STEP
-from uqbench.properties.lattice import lattice_constant
+from uqbench.properties.lattice import cubic_constants
 from uqbench.properties.lattice_table import LatticeTable
 from uqbench.properties.resampling import resample
 from uqbench.properties.rows_in_a import RowsInA
@@ -53,19 +54,21 @@ class VacancyFormation(Quantity):
 
     def measure(self, potential: Calculator) -> Mapping[str, float]:
         """Relaxed from ideal sites. Raises UnstableError and NotConvergedError."""
-        own = vacancy_energy(self.crystal.at(lattice_constant(self.crystal, potential)), potential)
+        own = vacancy_energy(self._own(potential), potential)
         given = vacancy_energy(self.crystal, potential)
         values = (own.relaxed, own.unrelaxed, given.relaxed, given.unrelaxed)
         return dict(zip(self.units, values, strict=True))
 
     def measure_one(self, name: str, potential: Calculator) -> float:
         """At one lattice constant, and without relaxing what is not to be relaxed."""
-        crystal = self.crystal
-        if not name.endswith(AT_REFERENCE):
-            crystal = crystal.at(lattice_constant(crystal, potential))
+        crystal = self.crystal if name.endswith(AT_REFERENCE) else self._own(potential)
         if name.removesuffix(AT_REFERENCE) == UNRELAXED:
             return unrelaxed_energy(crystal, potential)
         return vacancy_energy(crystal, potential).relaxed
+
+    def _own(self, potential: Calculator) -> Crystal:
+        """At the potential's own lattice constant. Raises UnstableError for a crystal that no vacancy can be in."""
+        return self.crystal.at(cubic_constants(self.crystal, potential)["lattice_constant"])
 
     def propagator(
         self, backbone: LinearBackbone, elements: tuple[str, ...], mean: Array, samples: Array
@@ -77,10 +80,13 @@ class VacancyFormation(Quantity):
         its energy comes from the tables alone. In cells whose full table would be larger than LARGEST_TABLE that is
         not looked at.
         """
+        lattice = LatticeTable.about(backbone, elements, self.crystal, backbone.kink())
+        of_mean = lattice.constants(mean[None])
+        if not of_mean.ok[0]:
+            raise UnstableError(of_mean.reasons[0])
+        centre = self.crystal.at(float(of_mean.of("lattice_constant")[0]))
         full = 8 * len(mean) * (3 * len(self.crystal.vacancy())) ** 2
         tables = VacancyTables.about(backbone, elements, self.crystal, mean, symmetric=full > LARGEST_TABLE)
-        centre = self.crystal.at(lattice_constant(self.crystal, backbone.potential(mean, elements)))
-        lattice = LatticeTable.about(backbone, elements, centre, backbone.kink())
         a = lattice.constants(samples).of("lattice_constant")
         reach = MARGIN * centre.a + np.nanmax(np.abs(a - centre.a), initial=0.0)
         low, high = centre.a - reach, centre.a + reach

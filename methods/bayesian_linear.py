@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Kind, LinearMethod, LinearProblem
@@ -46,7 +45,6 @@ class BayesianLinear(LinearMethod):
         else:
             ridge = fit_ridge(problem)
         noise: dict[Kind, float] = {
-            k: problem.scales[k] / float(np.sqrt(a))
-            for k, a in zip(ridge.kinds, ridge.noise_precision, strict=True)
+            k: problem.scales[k] * float(noise) for k, noise in zip(ridge.kinds, ridge.noise, strict=True)
         }
         return Gaussian(ridge.mean, ridge.whitener, noise if self.noise else {}, ridge.facts, ridge.device)

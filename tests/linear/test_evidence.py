@@ -122,3 +122,39 @@ def test_rows_that_are_not_finite_are_refused(misspecified):
     rows[3, 2] = np.nan
     with pytest.raises(UqbenchError, match="not finite"):
         fit(rows, labels)
+
+
+def test_nearly_collinear_rows_settle_where_orthogonal_factors_do():
+    """Rounding of normal equations, condition 1e10, keeps the updates from 1e-9; the same updates by SVD reach it."""
+    rng = np.random.default_rng(3)
+    mixed = np.linalg.qr(rng.standard_normal((12, 12)))[0] * np.logspace(0, -6, 12)
+    rows = {kind: rng.standard_normal((n, 12)) @ mixed.T for kind, n in (("energy", 60), ("forces", 200))}
+    theta = mixed @ rng.standard_normal(12)
+    labels = {
+        k: x @ theta + s * rng.standard_normal(len(x))
+        for (k, x), s in zip(rows.items(), (1e-5, 1e-4), strict=True)
+    }
+    ridge = maximise_evidence(accumulate(dense_problem(rows, labels)))
+    assert ridge.eigenvalues.max() / ridge.eigenvalues.min() > 1e10
+    assert ridge.converged
+    lam, alpha = by_svd(rows, labels, ridge.column_scale)
+    np.testing.assert_allclose(ridge.noise_precision, alpha, rtol=1e-3)
+    assert ridge.prior_precision == pytest.approx(lam, rel=1e-3)
+
+
+def by_svd(rows, labels, scale):
+    """MacKay's updates on the stacked, weighted rows."""
+    xs, ys = [x / scale for x in rows.values()], list(labels.values())
+    alpha, lam = np.array([len(y) / (y @ y) for y in ys]), 1.0
+    for _ in range(2000):
+        weighted = np.concatenate([np.sqrt(a) * x for a, x in zip(alpha, xs, strict=True)])
+        left, sizes, right = np.linalg.svd(weighted, full_matrices=False)
+        target = np.concatenate([np.sqrt(a) * y for a, y in zip(alpha, ys, strict=True)])
+        mean = right.T @ (sizes / (sizes**2 + lam) * (left.T @ target))
+        traces = [float((((x @ right.T) ** 2) / (sizes**2 + lam)).sum()) for x in xs]
+        lam = float((sizes**2 / (sizes**2 + lam)).sum() / (mean @ mean))
+        squares = [float(((y - x @ mean) ** 2).sum()) for x, y in zip(xs, ys, strict=True)]
+        alpha = np.array(
+            [(len(y) - a * t) / s for y, a, t, s in zip(ys, alpha, traces, squares, strict=True)]
+        )
+    return lam, alpha

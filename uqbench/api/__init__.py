@@ -10,7 +10,7 @@ from uqbench.api.committee import (
 )
 from uqbench.api.ensemble import Ensemble, spread
 from uqbench.api.frame import KINDS, UNITS, Frame, Kind, size_of
-from uqbench.api.linear import LinearProblem, ParameterPosterior, RowBlock
+from uqbench.api.linear import LinearProblem, ParameterPosterior, RowBlock, Weights
 from uqbench.api.material import Lattice, Material, Reference
 from uqbench.api.members import train_members
 from uqbench.api.method import LinearMethod, Method
@@ -84,6 +84,7 @@ __all__ = [
     "Task",
     "TrainedNetwork",
     "Variant",
+    "Weights",
     "size_of",
     "spread",
     "train_members",

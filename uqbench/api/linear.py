@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 
 from uqbench.api.frame import KINDS, Kind
 from uqbench.api.prediction import Array, Prediction
+
+Weights: TypeAlias = Literal["evidence", "stated"]
+"""What decides how kinds of label weigh against each other: the noise of each that the evidence finds, or scales."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class LinearProblem:
     """A linear regression too large to hold: blocks of rows, read as often as needed.
 
     n_features: P. counts: rows of each kind present. scales: σ_k, the unit in which residuals of a kind are
-    weighed (eV/atom, eV/Å, eV/Å³). clusters: (n_clusters,) the cluster numbers present. device: where row work is
+    weighed (eV/atom, eV/Å, eV/Å³). weights: whether a fit finds a noise level for each kind, or one for all in
+    these units. clusters: (n_clusters,) the cluster numbers present. device: where row work is
     to be done, "cpu" or "cuda" (see uqbench.linear.arrays); blocks themselves are NumPy arrays.
     """
 
@@ -54,6 +59,7 @@ class LinearProblem:
     clusters: NDArray[np.int32]
     read: Callable[[], Iterator[RowBlock]]
     device: str = "cpu"
+    weights: Weights = "evidence"
 
     def blocks(self) -> Iterator[RowBlock]:
         """A fresh pass over the rows; nothing of the size of all rows is ever in memory."""

@@ -123,6 +123,7 @@ def run_suite(name: str, out: Path, plugins: Sequence[Path]) -> SuiteScores:
         suite.timeout,
         os.cpu_count() or 1,
         fresh=False,
+        weights=suite.weights,
     )
     make_folder(settings.records)
     load = cache(lambda dataset: datasets.load(dataset, default_cache()))

@@ -103,6 +103,7 @@ def _run(options: argparse.Namespace, console: Voice) -> int:
         options.trust,
         _store(options.store),
         options.memory_limit,
+        suite.weights,
     )
     make_folder(settings.records)
     records, unusable = run_plan(plan, settings, registry, load, console, _hire(options))

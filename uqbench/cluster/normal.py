@@ -83,7 +83,7 @@ def added(one: NormalEquations, other: NormalEquations) -> NormalEquations:
     scale = np.where(rms > 0.0, rms, 1.0)
     gram /= scale
     gram /= scale[:, None]
-    return NormalEquations(kinds, gram, moment / scale, square, count, scale, one.device)
+    return NormalEquations(kinds, gram, moment / scale, square, count, scale, one.device, one.weights)
 
 
 def require_memory(memory_limit: int, n_features: int, n_kinds: int, block_bytes: int = BLOCK_BYTES) -> int:

@@ -14,6 +14,9 @@ from uqbench.linear.tsqr import refine
 
 MAX_ITERATIONS = 1000
 TOLERANCE = 1e-9
+SETTLED, PATIENCE = 1e-5, 10
+"""Rounding moves the updates of ill-conditioned rows by more than TOLERANCE: they have settled as well once they change
+by less than SETTLED, and no less for PATIENCE iterations."""
 LEAST_RESIDUAL = 1e-12
 """Least mean square of a kind's residuals, relative to the largest of labels of a kind.
 
@@ -37,17 +40,18 @@ def fit_ridge(problem: LinearProblem) -> Ridge:
 def maximise_evidence(normal: NormalEquations) -> Ridge:
     """Fixed-point updates of MacKay 1992: γ = P − λ tr S, λ = γ/mᵀm, α_k = (n_k − α_k tr SG_k)/‖y_k − X_k m‖².
 
-    With one kind this is scikit-learn's BayesianRidge with flat hyper-priors. Raises UqbenchError if all
-    labels are zero.
+    With one kind this is scikit-learn's BayesianRidge with flat hyper-priors; so it is with several whose weights are
+    stated, on their rows as one. Raises UqbenchError if all labels are zero.
     """
     if not normal.square.any():
         raise UqbenchError("all training labels are zero: there is nothing to fit.")
     posterior = _Diagonal(normal) if len(normal.kinds) == 1 else _Dense(normal)
     floor = LEAST_RESIDUAL * normal.count * (normal.square / normal.count).max()
-    alpha = normal.count / np.maximum(normal.square, floor)
+    none = np.zeros(len(normal.kinds))
+    alpha = normal.precisions(none, none, np.maximum(normal.square, floor))
     lam = 1.0
     converged: bool = False
-    iterations = 0
+    iterations, least, since = 0, np.inf, 0
     while not converged and iterations < MAX_ITERATIONS:
         iterations += 1
         mean, traces = posterior.moments(alpha, lam)
@@ -55,18 +59,21 @@ def maximise_evidence(normal: NormalEquations) -> Ridge:
         # γ = P − λ tr S without its cancellation at large λ.
         gamma = max(float(alpha @ traces), 1e-12)
         new_lam = gamma / max(float(mean @ mean), gamma / (MOST_PRIOR * float((alpha * normal.count).max())))
-        # Rounding can take the count of free labels to zero when P > n; a precision stays positive.
-        new_alpha = np.maximum((normal.count - alpha * traces) / residual, 1e-12 * alpha)
+        new_alpha = normal.precisions(alpha, traces, residual)
         change = max(abs(np.log(new_lam / lam)), float(np.abs(np.log(new_alpha / alpha)).max()))
-        lam, alpha, converged = float(new_lam), new_alpha, bool(change < TOLERANCE)
+        lam, alpha = float(new_lam), new_alpha
+        least, since = (change, 0) if change < least else (least, since + 1)
+        converged = bool(change < TOLERANCE or (least < SETTLED and since >= PATIENCE))
     mean, traces = posterior.moments(alpha, lam)
+    residual = np.maximum(_residuals(normal, mean), floor)
     values, vectors = posterior.eigen(alpha, lam)
     return Ridge(
         kinds=normal.kinds,
         mean=mean / normal.column_scale,
         prior_precision=lam,
         noise_precision=alpha,
-        residual_rms=np.sqrt(np.maximum(_residuals(normal, mean), floor) / normal.count),
+        noise=normal.noise(alpha, traces, residual),
+        residual_rms=np.sqrt(residual / normal.count),
         mean_leverage=traces / normal.count,
         eigenvalues=np.maximum(values, lam),
         eigenvectors=vectors,
@@ -74,6 +81,7 @@ def maximise_evidence(normal: NormalEquations) -> Ridge:
         solver="normal equations",
         iterations=iterations,
         converged=converged,
+        weights=normal.weights,
         device=normal.device,
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from uqbench.api import KINDS, Array, Kind, LinearProblem
+from uqbench.api import KINDS, Array, Kind, LinearProblem, Weights
 from uqbench.errors import UqbenchError
 from uqbench.linear.arrays import Arrays
 
@@ -17,7 +17,7 @@ class NormalEquations:
 
     kinds: the K kinds present. gram: (K, P, P). moment: (K, P). square, count: (K,).
     column_scale: (P,), RMS of each column over all weighted rows (1 for a column of zeros); scaled
-    coefficients are θ * column_scale.
+    coefficients are θ * column_scale. weights: see LinearProblem.
     """
 
     kinds: tuple[Kind, ...]
@@ -27,6 +27,22 @@ class NormalEquations:
     count: Array
     column_scale: Array
     device: str
+    weights: Weights
+
+    def precisions(self, alpha: Array, traces: Array, square: Array) -> Array:
+        """α_k by MacKay 1992's update (n_k − α_k tr SG_k)/‖y_k − X_k m‖², the same for all kinds if weights are stated.
+
+        alpha: before it. traces: tr SG_k. square: squared residuals of each kind. All (K,).
+        """
+        left = self.count - alpha * traces
+        if self.weights == "stated":
+            left, square = np.full_like(left, left.sum()), np.full_like(left, square.sum())
+        # Rounding can take the count of free labels to zero when P > n; a precision stays positive.
+        return np.maximum(left / square, 1e-12 * alpha)
+
+    def noise(self, alpha: Array, traces: Array, square: Array) -> Array:
+        """Standard deviation of the noise of each kind, (K,), from its own residuals; arguments as above."""
+        return 1.0 / np.sqrt(replace(self, weights="evidence").precisions(alpha, traces, square))
 
 
 def accumulate(problem: LinearProblem) -> NormalEquations:
@@ -56,5 +72,12 @@ def accumulate(problem: LinearProblem) -> NormalEquations:
     rms = np.sqrt(np.einsum("kpp->p", gram) / count.sum())
     scale = np.where(rms > 0.0, rms, 1.0)
     return NormalEquations(
-        kinds, gram / np.outer(scale, scale), moment / scale, square, count, scale, problem.device
+        kinds,
+        gram / np.outer(scale, scale),
+        moment / scale,
+        square,
+        count,
+        scale,
+        problem.device,
+        problem.weights,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from uqbench.api import KINDS, Array, Frame, Kind, LinearProblem, RowBlock
+from uqbench.api import KINDS, Array, Frame, Kind, LinearProblem, RowBlock, Weights
 from uqbench.errors import UqbenchError
 from uqbench.linear.references import reference_energy
 
@@ -21,11 +21,13 @@ def build_problem(
     scales: Mapping[Kind, float],
     references: Mapping[str, float],
     device: str = "cpu",
+    weights: Weights = "evidence",
 ) -> LinearProblem:
     """The regression of labels on design rows.
 
     rows_of(i): rows of frame i as LinearBackbone.rows gives them. scales: σ_k in the unit of each kind.
-    references: energy of each element (eV), taken off the energy labels. device: see LinearProblem.
+    references: energy of each element (eV), taken off the energy labels. device, weights: see
+    LinearProblem.
     Raises UqbenchError if no frame has a label.
     """
     counts: dict[Kind, int] = {k: n for k in KINDS if (n := _count(frames, k))}
@@ -49,7 +51,7 @@ def build_problem(
             yield _block(chunk, frames, rows_of, scales, references)
 
     clusters = np.unique(np.array([f.cluster for f in frames], dtype=np.int32))
-    return LinearProblem(n_features, counts, dict(scales), clusters, read, device)
+    return LinearProblem(n_features, counts, dict(scales), clusters, read, device, weights)
 
 
 def _count(frames: Sequence[Frame], kind: Kind) -> int:

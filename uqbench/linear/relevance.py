@@ -37,7 +37,7 @@ def determine_relevance(normal: NormalEquations, ridge: Ridge) -> Ridge:
         traces = np.array([np.vdot(covariance, g) for g in normal.gram])
         residual = normal.square - 2.0 * normal.moment @ mean + (normal.gram @ mean) @ mean
         residual = np.maximum(residual, 1e-12 * normal.count * (normal.square / normal.count).max())
-        new_alpha = np.maximum((normal.count - alpha * traces) / residual, 1e-12 * alpha)
+        new_alpha = normal.precisions(alpha, traces, residual)
         # A feature on its way out changes nothing any more, however far its precision still has to go.
         active = new_lam < 1e-3 * most
         change = np.abs(np.log(new_lam / lam))[active].max(initial=0.0)
@@ -51,6 +51,7 @@ def determine_relevance(normal: NormalEquations, ridge: Ridge) -> Ridge:
         mean=mean / normal.column_scale,
         prior_precision=lam,
         noise_precision=alpha,
+        noise=normal.noise(alpha, traces, residual),
         residual_rms=np.sqrt(residual / normal.count),
         mean_leverage=traces / normal.count,
         eigenvalues=np.maximum(values, float(lam.min())),

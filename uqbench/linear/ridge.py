@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from uqbench.api import Array, Kind
+from uqbench.api import Array, Kind, Weights
 from uqbench.linear.arrays import Arrays, Device
 
 
@@ -16,8 +16,9 @@ class Ridge:
     """Posterior N(mean, S) of coefficients; in scaled columns S⁻¹ = λI + Σ α_k G_k.
 
     mean: (P,) coefficients θ in the backbone's units. prior_precision: λ, of scaled columns; (P,) where each
-    column has its own. noise_precision: α_k, of labels divided by their scale. residual_rms: of the training
-    rows, likewise. mean_leverage: mean of xᵀSx over the rows of each kind. eigenvalues: (P,) and eigenvectors:
+    column has its own. noise_precision: α_k by which rows of a kind weigh; one value for all if weights are stated.
+    noise: standard deviation of the noise of each kind, of labels divided by their scale. residual_rms: of the
+    training rows, likewise. mean_leverage: mean of xᵀSx over the rows of each kind. eigenvalues: (P,) and eigenvectors:
     (P, P) of S⁻¹. column_scale: (P,). solver: "normal equations" or "TSQR". device: where rows
     are whitened (see uqbench.linear.arrays).
     """
@@ -26,6 +27,7 @@ class Ridge:
     mean: Array
     prior_precision: float | Array
     noise_precision: Array
+    noise: Array
     residual_rms: Array
     mean_leverage: Array
     eigenvalues: Array
@@ -34,6 +36,7 @@ class Ridge:
     solver: str
     iterations: int
     converged: bool
+    weights: Weights
     device: str
 
     @cached_property
@@ -67,6 +70,7 @@ class Ridge:
         for name in ("noise_precision", "residual_rms"):
             facts |= {f"{name}_{k}": float(v) for k, v in zip(self.kinds, getattr(self, name), strict=True)}
         facts["condition"] = float(self.eigenvalues.max() / self.eigenvalues.min())
+        facts["weights"] = self.weights
         facts["solver"] = self.solver
         facts["evidence"] = (
             f"{'converged' if self.converged else 'NOT converged'} in {self.iterations} iterations"

@@ -54,6 +54,7 @@ def sklearn_ridge(problem: LinearProblem) -> Ridge:
         mean=coefficients(alpha, lam),
         prior_precision=lam,
         noise_precision=np.full(len(kinds), alpha),
+        noise=np.full(len(kinds), alpha**-0.5),
         residual_rms=unknown,
         mean_leverage=unknown,
         eigenvalues=lam + alpha * square,
@@ -62,6 +63,7 @@ def sklearn_ridge(problem: LinearProblem) -> Ridge:
         solver="TSQR",
         iterations=iterations,
         converged=converged,
+        weights="stated",
         device=problem.device,
     )
     return replace(ridge, **second_look(problem, ridge))

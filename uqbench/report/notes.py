@@ -90,6 +90,10 @@ def section_notes(section: Section) -> str:
         )
     scales = ", ".join(f"{escape(k)} {number(v)}" for k, v in record.scales.items())
     lines.append(f"Scales by which residuals are weighed in every fit (eV/atom, eV/Å, eV/Å³): {scales}.")
+    if any(facts.get("weights") == "stated" for facts in record.facts):
+        lines.append(
+            "Weights of the kinds are these scales alone (`weights: stated`), not what the evidence finds."
+        )
     seconds = [
         s for r in section.records if (s := r.cost.get("backbone", {}).get("train_rows_cpu_s")) is not None
     ]

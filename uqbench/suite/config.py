@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from uqbench.api import Kind
+from uqbench.api import Kind, Weights
 from uqbench.errors import UqbenchError
 from uqbench.registry import unknown
 from uqbench.suite.datasets import expanded
@@ -19,7 +19,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Scales(BaseModel):
-    """σ_k: residuals of a kind are weighed in this unit before the evidence sets each kind's noise level."""
+    """σ_k: residuals of a kind are weighed in this unit, before the evidence, where it is asked, sets noise levels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,6 +53,7 @@ class Suite(BaseModel):
     devices: tuple[Literal["cpu", "cuda"], ...] | None = None
     held_out: tuple[str, ...] | None = None
     scales: Scales = Scales()
+    weights: Weights = "evidence"
     timeout: Positive = 3600.0
 
     @field_validator("datasets")

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from uqbench.api import Kind, LinearBackbone, LinearMethod, Origin
+from uqbench.api import Kind, LinearBackbone, LinearMethod, Origin, Weights
 from uqbench.backbones.parts import Part
 from uqbench.backbones.store import Store
 from uqbench.data.dataset import Dataset
@@ -34,7 +34,7 @@ class Limits:
 class Settings:
     """Where and how a plan is run. timeout: seconds a fit. workers: processes for design rows. trust, store: of a Job.
 
-    memory: bytes a fit may hold; None for as much as there is.
+    weights: likewise. memory: bytes a fit may hold; None for as much as there is.
     """
 
     out: Path
@@ -48,6 +48,7 @@ class Settings:
     trust: bool = False
     store: Store | None = None
     memory: int | None = None
+    weights: Weights = "evidence"
 
     @property
     def limits(self) -> Limits:
@@ -136,6 +137,7 @@ class Layout:
                 self._sources(fit.method.name, fit.backbone, task),
                 self._scales,
                 references,
+                self.settings.weights,
             )
             for task in fit.tasks
         }
@@ -150,6 +152,7 @@ class Layout:
             self.settings.records,
             self.settings.trust,
             self.settings.store,
+            weights=self.settings.weights,
         )
 
     def _origins_of(self, backbone: Spec) -> tuple[Origin, ...]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from uqbench.api import Kind
+from uqbench.api import Kind, Weights
 from uqbench.backbones.store import Store
 from uqbench.cost.machine import describe_machine, describe_software, machine_class
 from uqbench.data.dataset import Dataset
@@ -27,6 +27,7 @@ class Job:
 
     keys: content_key of each task's cell. trust: pickled files that the backbone names may be read. store: what
     several machines share of rows and networks. beside_others: other fits run on the machine, so its times don't rank.
+    scales, weights: see LinearProblem.
     """
 
     fit: Fit
@@ -40,6 +41,7 @@ class Job:
     trust: bool = False
     store: Store | None = None
     beside_others: bool = False
+    weights: Weights = "evidence"
 
     @property
     def networks(self) -> Path:

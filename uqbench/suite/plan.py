@@ -22,6 +22,7 @@ from uqbench.api import (
     NetworkMethod,
     Origin,
     Task,
+    Weights,
 )
 from uqbench.errors import UqbenchError
 from uqbench.registry import Group, Registry, source_files
@@ -226,8 +227,9 @@ def content_key(
     sources: str,
     scales: Mapping[str, float],
     references: Mapping[str, float],
+    weights: Weights = "evidence",
 ) -> str:
     """Decides whether a stored result may be used again: cell, data, split, sources, weights, reference energies."""
-    numbers = json.dumps([dict(scales), dict(references)], sort_keys=True)
+    numbers = json.dumps([dict(scales), weights, dict(references)], sort_keys=True)
     parts = [cell.cell_id, data_hash, split_hash, sources, numbers]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -52,7 +52,10 @@ def _locked(partial: Path) -> Iterator[BinaryIO]:
         with partial.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             # While we waited, the writer before us has put it in its place or taken it away.
-            if not (partial.exists() and os.path.samestat(os.fstat(file.fileno()), partial.stat())):
+            try:
+                if not os.path.samestat(os.fstat(file.fileno()), partial.stat()):
+                    continue
+            except FileNotFoundError:
                 continue
             try:
                 file.truncate(0)

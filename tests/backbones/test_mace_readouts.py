@@ -16,14 +16,14 @@ from uqbench.linear.references import fit_references
 STEP = 1e-5
 
 
-def train(count=6, seed=0, **options):
+def train(count=6, seed=0, trunk="frozen", **options):
     from uqbench.backbones.mace.train_readouts import train_readouts
 
     one_thread()
     frames = toy_frames()
     references = fit_references(frames, ELEMENTS)
     request = NetworkRequest(frames, ELEMENTS, references, seed, **options)
-    return train_readouts(request, Readouts(count), trained())
+    return train_readouts(request, Readouts(count, trunk), trained())
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,20 @@ def shallow():
     return train()
 
 
-def test_each_readout_is_one_potential(shallow):
+@pytest.fixture(scope="module")
+def deep():
+    """With its trunk trained too."""
+    return train(trunk="trained")
+
+
+@pytest.fixture(params=["frozen", "trained"])
+def either(request):
+    return request.getfixturevalue({"frozen": "shallow", "trained": "deep"}[request.param])
+
+
+def test_each_readout_is_one_potential(either):
     """Calculator and batched prediction agree; forces and stress are derivatives of its energy."""
+    shallow = either
     atoms = structures()[0].copy()
     found = shallow.predict_members([atoms])
     for member, calculator in enumerate(shallow.member_calculators()):
@@ -52,7 +64,8 @@ def test_each_readout_is_one_potential(shallow):
     assert len(set(energies)) == 6
 
 
-def test_as_a_network_it_is_the_mean_of_its_readouts(shallow):
+def test_as_a_network_it_is_the_mean_of_its_readouts(either):
+    shallow = either
     means = spread(shallow.predict_members(structures()), structures())
     plain = shallow.predict(structures())
     energies = [p.energy / len(atoms) for p, atoms in zip(plain, structures(), strict=True)]
@@ -63,12 +76,15 @@ def test_as_a_network_it_is_the_mean_of_its_readouts(shallow):
 
 
 def test_the_score_is_the_gaussian_likelihood_of_the_readouts_mean_and_variance(shallow):
-    """Against SciPy, from the members' own predictions of a labelled frame; the floor is added in quadrature."""
+    """Against SciPy, from the members' own predictions of a labelled frame; the floor is added in quadrature.
+
+    By rows of a frozen trunk and by backward passes through the whole network alike.
+    """
     import torch
 
     from uqbench.backbones.mace.graphs import make_graph
     from uqbench.backbones.mace.objective import make_example
-    from uqbench.backbones.mace.readouts_objective import LEAST, ReadoutScore, with_rows
+    from uqbench.backbones.mace.readouts_objective import LEAST, FrozenTrunk, WholeNetwork, with_rows
 
     frame = toy_frames()[0]
     n, reference = len(frame.atoms), shallow.reference_energy(frame.atoms)
@@ -81,16 +97,28 @@ def test_the_score_is_the_gaussian_likelihood_of_the_readouts_mean_and_variance(
     )
     errors = np.array([0.02, 0.3, 0.01])
     deviations = torch.as_tensor(shallow.readouts["deviations"].astype(float))
-    unit = torch.ones(deviations.shape[1], dtype=torch.float64)
-    score = ReadoutScore(deviations, unit, torch.as_tensor(errors))
-    found = score.sums(with_rows([left], [rows]), training=False).numpy()[:3]
+    given = deviations, torch.ones(deviations.shape[1], dtype=torch.float64), torch.as_tensor(errors)
+    by_rows = FrozenTrunk(*given).sums(with_rows([left], [rows]), training=False).numpy()
+    by_network = WholeNetwork(*given, shallow.own_network()).sums([example], training=False).detach().numpy()
     predictions = spread(shallow.predict_members([frame.atoms]), [frame.atoms])
     for k, kind in enumerate(("energy", "forces", "stress")):
         prediction, labels = getattr(predictions, kind), frame.labels(kind)
         scale = np.sqrt(prediction.std**2 + (LEAST * errors[k]) ** 2)
         dense = -norm.logpdf(labels, prediction.mean, scale).sum()
         wanted = dense - len(labels) * (0.5 * np.log(2 * np.pi) + np.log(errors[k]))
-        assert found[k] == pytest.approx(wanted, rel=1e-4)
+        for found in (by_rows, by_network):
+            assert found[k] == pytest.approx(wanted, rel=1e-4)
+            assert found[3 + k] == pytest.approx(((labels - prediction.mean) ** 2).sum(), rel=1e-4)
+
+
+def test_the_trunk_stays_as_it_is_unless_it_is_to_be_trained(shallow, deep):
+    trunks = [
+        {name: values for name, values in network.state.items() if not name.startswith("readouts")}
+        for network in (trained(), shallow, deep)
+    ]
+    for name, values in trunks[0].items():
+        assert np.array_equal(values, trunks[1][name])
+    assert any(not np.array_equal(values, trunks[2][name]) for name, values in trunks[0].items())
 
 
 def test_training_lowers_the_score_and_spreads_readouts_by_about_their_error(shallow):
@@ -127,9 +155,26 @@ def test_what_is_read_is_what_was_written(shallow, tmp_path):
     shallow.save(path)
     read = load_network(path)
     assert same(read, shallow)
-    assert read.variant == Readouts(6)
+    assert read.variant == Readouts(6, "frozen")
     one, other = (m.predict_members(structures())[2][0] for m in (read, shallow))
     assert one.energy == other.energy
+
+
+def test_a_trunk_in_training_is_resumed_too(monkeypatch, tmp_path):
+    monkeypatch.setattr("uqbench.backbones.mace.train_readouts.TRUNK_EPOCHS", 1.0)
+    whole, path = train(trunk="trained"), tmp_path / "checkpoint.pt"
+
+    def stop(text):
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(trunk="trained", checkpoint=path, say=stop)
+    told = []
+    resumed = train(trunk="trained", checkpoint=path, say=told.append)
+    assert any(text.startswith("goes on after epoch") for text in told)
+    assert same(resumed, whole)
+    assert all(np.array_equal(values, resumed.state[name]) for name, values in whole.state.items())
 
 
 def test_one_readout_is_no_ensemble():

@@ -8,7 +8,7 @@ from uqbench.check.toy_data import toy_frames
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import make_split
 from uqbench.spec import Spec
-from uqbench.suite import fitters
+from uqbench.suite import row_fitter
 from uqbench.suite.config import Scales
 from uqbench.suite.fit import run_job
 from uqbench.suite.job import Job
@@ -26,14 +26,14 @@ def test_the_problem_is_posed_on_the_device_that_the_record_names(tmp_path, monk
     dataset = Dataset("toy", elements, frames, None, "hash", ())
     asked = Fit("toy", Spec("snap", (("twojmax", 2),)), Spec("constant"), ("forces",), 1.0, 0, "torch:cpu")
     seen = []
-    posed = fitters.build_problem
+    posed = row_fitter.build_problem
 
     def spy(*arguments):
         problem = posed(*arguments)
         seen.append(problem.device)
         return problem
 
-    monkeypatch.setattr(fitters, "build_problem", spy)
+    monkeypatch.setattr(row_fitter, "build_problem", spy)
     split = make_split(dataset)
     job = Job(
         asked,
@@ -50,11 +50,11 @@ def test_the_problem_is_posed_on_the_device_that_the_record_names(tmp_path, monk
 
 
 def test_everything_that_decides_a_result_enters_its_key():
-    def key(data="d", split="s", sources="c", scale=0.1, reference=None):
-        return content_key(CELL, data, split, sources, {"forces": scale}, reference or {"Al": -1.0})
+    def key(data="d", split="s", sources="c", scale=0.1, reference=None, weights="evidence"):
+        return content_key(CELL, data, split, sources, {"forces": scale}, reference or {"Al": -1.0}, weights)
 
     changed = [key(data="e"), key(split="t"), key(sources="b"), key(scale=0.2), key(reference={"Al": -2.0})]
-    assert len({key(), *changed}) == 6
+    assert len({key(), *changed, key(weights="stated")}) == 7
     assert key() == key()
 
 
@@ -63,7 +63,7 @@ def test_sources_of_a_plugin_enter_its_key(tmp_path, monkeypatch):
     from uqbench.suite.plan import source_hash
 
     plugin = Path(tmp_path / "mine.py")
-    text = Path(fitters.__file__).parents[2] / "methods" / "constant.py"
+    text = Path(row_fitter.__file__).parents[2] / "methods" / "constant.py"
     plugin.write_text(text.read_text())
     before = source_hash([discover([plugin]).methods["mine"]])
     plugin.write_text(text.read_text() + "\n# changed\n")

@@ -9,6 +9,7 @@ from uqbench.errors import UqbenchError
 
 Law = Literal["correlated", "white"]
 Schedule = Literal["joint", "warm_start", "frozen_mean"]
+Trunk = Literal["frozen", "trained"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,13 @@ class NoiseHead:
 class Readouts:
     """A network with several linear readouts, trained by the likelihood of labels under their mean and variance.
 
-    Its training starts from the plain network of the same member, and leaves all but the readouts as it is.
-    count: number of readouts, at least 2.
+    Its training starts from the plain network of the same member.
+    count: number of readouts, at least 2. trunk: "trained" (after the readouts, all weights by the same score)
+    or "frozen" (the readouts alone).
     """
 
     count: int = 16
+    trunk: Trunk = "trained"
 
     def __post_init__(self) -> None:
         if self.count < 2:

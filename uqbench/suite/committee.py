@@ -22,7 +22,7 @@ from uqbench.cost.memory import stored_bytes
 from uqbench.cost.timing import Elapsed, stopwatch
 from uqbench.data.split import Fold
 from uqbench.errors import UqbenchError
-from uqbench.suite.fitters import Fitted, Fitter
+from uqbench.suite.fitter import Fitted, Fitter
 from uqbench.suite.handed import handed_over
 
 if TYPE_CHECKING:

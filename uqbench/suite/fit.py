@@ -21,10 +21,12 @@ from uqbench.data.split import Fold
 from uqbench.properties.kappa import error_ratios
 from uqbench.registry import PLUGIN_MODULE, Registry, discover
 from uqbench.spec import parse_spec
-from uqbench.suite.fitters import Fitted, LastLayerFitter, make_fitter
+from uqbench.suite.fitter import Fitted
+from uqbench.suite.fitters import make_fitter
 from uqbench.suite.handed import handed_over
 from uqbench.suite.job import Job, blank_record, reason_of, write_failure
 from uqbench.suite.kept import globals_kept
+from uqbench.suite.network_fitters import LastLayerFitter
 from uqbench.suite.properties import Kappa, property_parts, whole_pools
 from uqbench.suite.raw import Evaluated, collect, to_npz
 from uqbench.suite.record import PropertyPart, write_record

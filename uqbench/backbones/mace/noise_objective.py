@@ -141,10 +141,12 @@ def free_labels(example: Example, frame: Frame) -> Example:
     return replace(example, labels=kept)
 
 
-def residuals(examples: Sequence[Example], frames: Sequence[Frame], start: TrainedMace) -> list[Example]:
-    """What a network leaves over of the labels."""
+def residuals(
+    examples: Sequence[Example], frames: Sequence[Frame], start: TrainedMace, device: str
+) -> list[Example]:
+    """What a network, computed on a device, leaves over of the labels."""
     found = []
-    predicted = start.predict([frame.atoms for frame in frames])
+    predicted = start.predict([frame.atoms for frame in frames], device)
     for example, frame, own in zip(examples, frames, predicted, strict=True):
         energy = (own.energy - start.reference_energy(frame.atoms)) / len(example)
         stress = np.full(6, np.nan) if own.stress is None else own.stress

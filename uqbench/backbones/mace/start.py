@@ -48,7 +48,7 @@ class Start:
         began = time.perf_counter(), time.process_time()
         given = self.read(request)
         examples = make_examples(request.frames, request.elements, given.config.cutoff, request.references)
-        shift = given.normalisation.shift + _offsets(given, examples)
+        shift = given.normalisation.shift + _offsets(given, examples, request.device)
         took = {"seconds": time.perf_counter() - began[0], "cpu_seconds": time.process_time() - began[1]}
         return replace(
             given,
@@ -103,25 +103,26 @@ class Start:
         return load_network(self.path).own_network()
 
 
-def _offsets(given: TrainedMace, examples: Sequence[Example]) -> Array:
+def _offsets(given: TrainedMace, examples: Sequence[Example], device: str) -> Array:
     """(n_elements,) energies, eV, that best explain what the network leaves of those per atom; of least norm."""
     n_elements = len(given.elements)
     labelled = [example for example in examples if np.isfinite(example.labels[0][0])]
     if not labelled:
         return np.zeros(n_elements)
-    left = np.array([example.labels[0][0] for example in labelled]) - _energies(given, labelled)
+    left = np.array([example.labels[0][0] for example in labelled]) - _energies(given, labelled, device)
     shares = np.array([np.bincount(e.graph.species, minlength=n_elements) / len(e) for e in labelled])
     return np.linalg.lstsq(shares, left, rcond=None)[0].astype(np.float64)
 
 
-def _energies(given: TrainedMace, examples: Sequence[Example]) -> Array:
+def _energies(given: TrainedMace, examples: Sequence[Example], device: str) -> Array:
     """(n,) of the network, eV per atom, without references."""
     import torch
 
-    network, graphs = given.network(), [example.graph for example in examples]
+    network, graphs = given.network(device), [example.graph for example in examples]
 
     def work(piece: Sequence[Graph]) -> NDArray[np.float64]:
-        return evaluate(network, make_batch(piece, len(given.elements), torch.float64)).energy.numpy()
+        batch = make_batch(piece, len(given.elements), torch.float64, device)
+        return evaluate(network, batch).energy.cpu().numpy()
 
     found = np.concatenate(list(Pieces(PREDICT_ATOMS).run(graphs, work)))
     return found / np.array([len(graph) for graph in graphs])

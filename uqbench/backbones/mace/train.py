@@ -7,16 +7,16 @@ order, so there they differ by rounding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from uqbench.api import NetworkRequest
+from uqbench.api import Array, NetworkRequest
 from uqbench.backbones.mace.config import MaceConfig
-from uqbench.backbones.mace.graphs import make_batch, mean_neighbours
+from uqbench.backbones.mace.graphs import Graph, make_batch, mean_neighbours
 from uqbench.backbones.mace.model import Network, Normalisation, build_network, evaluate
-from uqbench.backbones.mace.objective import Example, SquaredErrors
+from uqbench.backbones.mace.objective import SquaredErrors
 from uqbench.backbones.mace.pieces import Pieces
 from uqbench.backbones.mace.preparation import Preparation, best_weights
 from uqbench.backbones.mace.trained import TrainedMace
@@ -29,11 +29,8 @@ def train_mace(request: NetworkRequest, config: MaceConfig) -> TrainedMace:
     kept, and TrainedMace.stopped names the batch.
     """
     ready = Preparation.of(request, config)
-    training = [ready.examples[i] for i in ready.learn]
-    network, normalisation = start_network(
-        training, config, request.elements, request.references, request.seed
-    )
-    run = ready.run(SquaredErrors(network.float().to(ready.device)), config.length, ready.examples)
+    network, normalisation = start_network(ready, config)
+    run = ready.run(SquaredErrors(network.float()), config.length, ready.examples)
     return TrainedMace(
         config,
         request.elements,
@@ -45,16 +42,12 @@ def train_mace(request: NetworkRequest, config: MaceConfig) -> TrainedMace:
     )
 
 
-def start_network(
-    training: Sequence[Example],
-    config: MaceConfig,
-    elements: tuple[str, ...],
-    references: Mapping[str, float],
-    seed: int,
-) -> tuple[Network, Normalisation]:
-    """A network with features in units of the RMS force, shifted so that its first mean error of energies is zero."""
+def start_network(ready: Preparation, config: MaceConfig) -> tuple[Network, Normalisation]:
+    """A network on the device, float64, with features in units of the RMS force, shifted so that its first mean error
+    of energies is zero."""
     import torch
 
+    request, training = ready.request, [ready.examples[i] for i in ready.learn]
     energies = np.array([example.labels[0][0] for example in training])
     forces = np.concatenate([example.labels[1] for example in training])
     labelled = np.isfinite(energies)
@@ -64,13 +57,16 @@ def start_network(
         scale = max(float(energies[labelled].std()) if labelled.any() else 0.0, 1e-3)
     graphs = [example.graph for example in training]
     unshifted = Normalisation(mean_neighbours(graphs), scale, 0.0)
-    network = build_network(config, elements, references, unshifted, seed)
+    network = build_network(config, request.elements, request.references, unshifted, request.seed)
+    network = network.to(ready.device)
     if not labelled.any():
         return network, unshifted
-    first = Pieces(config.architecture.batch_atoms).run(
-        graphs,
-        lambda piece: evaluate(network, make_batch(piece, len(elements), torch.float64)).energy.numpy(),
-    )
+
+    def work(piece: Sequence[Graph]) -> Array:
+        batch = make_batch(piece, len(request.elements), torch.float64, ready.device)
+        return evaluate(network, batch).energy.cpu().numpy()
+
+    first = Pieces(config.architecture.batch_atoms).run(graphs, work)
     predicted = np.concatenate(list(first)) / np.array([len(graph) for graph in graphs])
     shift = float(np.mean((energies - predicted)[labelled]))
     network.scale_shift.shift.fill_(shift)

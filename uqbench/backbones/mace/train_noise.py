@@ -34,14 +34,11 @@ def train_noise(
     described = start.config if start and isinstance(start.config, GivenConfig) else config
     ready = Preparation.of(request, described)
     if start is None:
-        training = [ready.examples[i] for i in ready.learn]
-        network, normalisation = start_network(
-            training, config, request.elements, request.references, request.seed
-        )
+        network, normalisation = start_network(ready, config)
         left = ready.examples
     else:
         network, normalisation = start.own_network(), start.normalisation
-        left = residuals(ready.examples, request.frames, start)
+        left = residuals(ready.examples, request.frames, start, request.device)
     left, examples = (
         [free_labels(example, frame) for example, frame in zip(given, request.frames, strict=True)]
         for given in (left, ready.examples)

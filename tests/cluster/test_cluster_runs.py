@@ -85,10 +85,30 @@ def test_a_fit_that_kills_its_worker_thrice_is_a_failure(client, copper, tmp_pat
     assert count.read_text() == "xxx"
 
 
+def test_workers_that_do_not_come_back_are_replaced(copper, tmp_path):
+    """Also all of them, while the run waits; it says so once."""
+    import dask
+
+    run = SmallRun(tmp_path, ("constant", "llpr"), write_plugins(tmp_path / "plugins"))
+    with local_client(2) as client, dask.config.set({"distributed.deploy.lost-worker-timeout": "0.5s"}):
+        before = set(client.scheduler_info(n_workers=-1)["workers"])
+        for nanny in list(client.cluster.workers.values()):
+            client.sync(nanny.close)
+        assert not client.scheduler_info(n_workers=-1)["workers"]
+        found = run.execute(copper, partial(DaskCrew, client, cache=None))
+        client.wait_for_workers(2)
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        assert sorted(w["name"] for w in workers.values()) == [0, 1]
+        assert not before & set(workers)
+    assert {r.status for r in found.values()} == {"ok"}
+    assert run.said.notes.count("there are no workers now; waiting for some.") == 1
+
+
 @pytest.mark.parametrize("shared", ["cache", "store", "nothing"])
 def test_rows_are_computed_in_parts_by_several_workers(client, copper, tmp_path, monkeypatch, shared):
     """Where one can reach what the other made; the whole is that of a run in order, and no part stays behind."""
     monkeypatch.setattr(crew_module, "ATOMS_OF_A_PART", 20)
+    client.cluster.scale(2)
     client.wait_for_workers(2)
     client.run(lambda: os.environ.__setitem__("UQBENCH_CACHE", str(tmp_path / "workers")))
     plugins, crews = write_plugins(tmp_path / "plugins"), []

@@ -39,6 +39,8 @@ def local_client(jobs: int) -> Iterator[Client]:
         "distributed.worker.daemon": False,
         "distributed.scheduler.allowed-failures": DEATHS - 1,
         "distributed.scheduler.worker-saturation": 1.0,
+        # On a busy machine a worker may take longer than the 15 s of Dask to start again.
+        "distributed.deploy.lost-worker-timeout": "60s",
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
     }
     with (

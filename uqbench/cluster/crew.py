@@ -71,6 +71,7 @@ class _Shift:
         plugins = {path.name: path.read_bytes() for path in settings.plugins}
         self.crew, self.client, self.settings = crew, crew.client, settings
         self.site = Site(crew.cache, plugins, settings.limits)
+        self.alone = False
         self.offered = {name for worker in self._workers() for name in worker.get("resources", {})}
         self.running: dict[Future[Any], tuple[str, Node]] = {}
         self.ready: deque[Node] = deque()
@@ -215,7 +216,14 @@ class _Shift:
 
     def _workers(self) -> list[dict[str, Any]]:
         with self._scheduler():
-            return list(self.client.scheduler_info(n_workers=-1)["workers"].values())
+            if (own := self.client.cluster) is not None:
+                # Dask starts a worker again that died, but not one that died or was too slow as it started.
+                own.scale(len(own.worker_spec))
+            found = list(self.client.scheduler_info(n_workers=-1)["workers"].values())
+        if not found and not self.alone:
+            self.crew.display.note("there are no workers now; waiting for some.")
+        self.alone = not found
+        return found
 
     @contextmanager
     def _scheduler(self) -> Iterator[None]:

@@ -1,26 +1,23 @@
-"""Relaxed energies of parameter samples in cells too large for tables: block conjugate gradients.
+"""Tables for cells too large for full ones: in the space that block conjugate gradients of all samples go through.
 
 A Hessian-vector product is a central difference of force rows, and as these are linear in the coefficients one pair of
 evaluations gives it for every sample at its own θ. So all samples share one space of conjugate directions: each round
-adds the leading directions of all residuals, and every sample takes its own Galerkin step H(θ)⁻¹f in the whole space.
-The energies are those of Expansion.newton, to second order. Reference for block conjugate gradients: O'Leary, Linear
-Algebra Appl. 29, 293 (1980).
+adds the leading directions of all residuals f - H(θ) dX, and every sample takes its own Galerkin step H(θ)⁻¹f in the
+whole space. What comes of it is an Expansion within these directions: steps, decrements and the gate are as always.
+Reference for block conjugate gradients: O'Leary, Linear Algebra Appl. 29, 293 (1980).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 
 from uqbench.api import Array, LinearBackbone
-from uqbench.properties.displacements import free_displacements
+from uqbench.properties.coordinates import Coordinates
 from uqbench.properties.failures import NotConvergedError
-from uqbench.properties.implicit import Expansion, Newton, newton_steps
-from uqbench.properties.relax import DISPLACEMENT
-
-if TYPE_CHECKING:
-    from ase import Atoms
+from uqbench.properties.implicit import Expansion, newton_steps
+from uqbench.properties.second_order import rest_and_slopes
 
 BLOCK = 8
 """Directions a round."""
@@ -29,69 +26,74 @@ MOST_DIRECTIONS = 200
 TOLERANCE = 1e-6
 """eV, bound on what is left of a sample's relaxation energy."""
 LARGEST_TABLE = 1 << 30
-"""Bytes of a Hessian table P (3N - 3)² up to which tables are used: 500 atoms for 55 features, 1,700 for 5."""
+"""Bytes of a Hessian table P M² up to which full ones are used: 500 free atoms for 55 features, 1,700 for 5."""
 
 
-def second_order(backbone: LinearBackbone, elements: tuple[str, ...], atoms: Atoms, samples: Array) -> Newton:
-    """Newton steps of coefficients (n, P) from a structure at fixed cell, all displacements free.
+def table_bytes(n_features: int, size: int) -> int:
+    """Of the Hessian rows of M = size coordinates."""
+    return 8 * n_features * size**2
 
-    By tables where these take LARGEST_TABLE bytes at most, else by conjugate gradients, which see an instability
-    only where it lies in the space of directions they went through. Raises NotConvergedError.
+
+def affordable_expansion(
+    backbone: LinearBackbone, elements: tuple[str, ...], coordinates: Coordinates, samples: Array
+) -> Expansion:
+    """Full tables where they take LARGEST_TABLE bytes at most, else those of conjugate directions.
+
+    The latter see instabilities and decrements only as far as they lie in the space of the directions. samples:
+    (n, P), all that will be asked for. Raises NotConvergedError.
     """
-    size = 3 * len(atoms) - 3
-    if 8 * backbone.n_features(elements) * size**2 <= LARGEST_TABLE:
-        return Expansion.about(backbone, elements, atoms, free_displacements(len(atoms))).newton(samples)
-    return conjugate_newton(backbone, elements, atoms, samples)
+    if table_bytes(backbone.n_features(elements), coordinates.basis.shape[1]) <= LARGEST_TABLE:
+        return Expansion.within(backbone, elements, coordinates)
+    return conjugate_expansion(backbone, elements, coordinates, samples)
 
 
-def conjugate_newton(
+def conjugate_expansion(
     backbone: LinearBackbone,
     elements: tuple[str, ...],
-    atoms: Atoms,
+    coordinates: Coordinates,
     samples: Array,
     tolerance: float = TOLERANCE,
     block: int = BLOCK,
-) -> Newton:
-    """Energies (eV), displacements and stability of coefficients (n, P), without tables.
+) -> Expansion:
+    """Tables in the directions that the Newton steps of coefficients (n, P) need.
 
-    tolerance: bound on the error of each energy against the exact Newton step, |residual|²/(2 λ), eV, with the
-    smallest Ritz value λ of the sample's Hessian. Not stable: H(θ) is not positive definite among the directions.
-    Raises NotConvergedError after MOST_DIRECTIONS.
+    tolerance: bound on the error of each sample's energy against the full Newton step, |residual|²/(2 λ), eV, with the
+    smallest Ritz value λ of the sample's Hessian. A sample whose H(θ) is not positive definite among the directions is
+    not followed further. Raises NotConvergedError after MOST_DIRECTIONS.
     """
-    n = len(atoms)
-    first = next(iter(backbone.rows([atoms], elements)))
-    force_rows = first[1 : 1 + 3 * n]
+    energy_row, pulls, _ = rest_and_slopes(
+        backbone, elements, coordinates, np.empty((0, len(coordinates.basis)))
+    )
+    force_rows = coordinates.basis.T @ pulls
     forces = samples @ force_rows.T
-    directions = np.empty((0, 3 * n))
-    images = np.empty((0, 3 * n, samples.shape[1]))
-    steps, stable = np.zeros((len(samples), 0)), np.ones(len(samples), dtype=bool)
+    size, n_features = force_rows.shape
+    directions, images = np.empty((0, size)), np.empty((0, size, n_features))
+    table = np.empty((n_features, 0, 0))
     residuals, left = forces, np.full(len(samples), np.inf)
-    while len(directions) < MOST_DIRECTIONS:
-        new = _leading(residuals[stable & (left > tolerance)], directions, block)
+    while left.max(initial=0.0) > tolerance and len(directions) < MOST_DIRECTIONS:
+        new = _leading(residuals[left > tolerance], directions, block)
         if not len(new):
             break
         directions = np.concatenate([directions, new])
-        images = np.concatenate([images, _hessian_rows_times(backbone, elements, atoms, new)])
-        projected = np.tensordot(directions, images, (1, 1))
-        hessians = np.tensordot(samples, 0.5 * (projected + projected.transpose(1, 0, 2)), (1, 2))
+        images = np.concatenate([images, _hessian_times(backbone, elements, coordinates, new)])
+        projected = np.tensordot(directions, images, (1, 1)).transpose(2, 0, 1)
+        table = 0.5 * (projected + projected.transpose(0, 2, 1))
+        hessians = np.tensordot(samples, table, 1)
         steps, stable = newton_steps(hessians, forces @ directions.T)
         residuals = forces - _applied(images, steps, samples)
         softest = np.linalg.eigvalsh(hessians)[:, 0]
         left = np.where(stable, 0.5 * np.vecdot(residuals, residuals) / np.abs(softest), 0.0)
-        if left.max() <= tolerance:
-            break
-    if left[stable].max(initial=0.0) > tolerance:
+    if left.max(initial=0.0) > tolerance:
         raise NotConvergedError(
-            f"{atoms.get_chemical_formula()}: conjugate gradients did not converge: {left[stable].max():.3g} eV may be "
-            f"left after {len(directions)} directions; {tolerance:g} eV is asked for."
+            f"{coordinates.atoms.get_chemical_formula()}: conjugate gradients did not converge: {left.max():.3g} eV "
+            f"may be left after {len(directions)} directions; {tolerance:g} eV is asked for."
         )
-    displacement = steps @ directions
-    energy = n * (samples @ first[0]) - 0.5 * np.vecdot(forces, displacement)
-    return Newton(energy, displacement, np.zeros((len(samples), 6)), stable)
+    spanned = replace(coordinates, basis=coordinates.basis @ directions.T)
+    return Expansion(backbone, elements, spanned, energy_row, directions @ force_rows, table)
 
 
 def _leading(residuals: Array, directions: Array, block: int) -> Array:
-    """(k, 3N) orthonormal leading directions of residuals (n, 3N), orthogonal to those there are; k <= block."""
+    """(k, M) orthonormal leading directions of residuals (n, M), orthogonal to those there are; k <= block."""
     for _ in range(2):  # once leaves rounding errors of what is taken away
         residuals = residuals - (residuals @ directions.T) @ directions
     if not residuals.any():
@@ -100,22 +102,21 @@ def _leading(residuals: Array, directions: Array, block: int) -> Array:
     return found[:block][sizes[:block] > 1e-8 * sizes[0]]
 
 
-def _hessian_rows_times(
-    backbone: LinearBackbone, elements: tuple[str, ...], atoms: Atoms, directions: Array
+def _hessian_times(
+    backbone: LinearBackbone, elements: tuple[str, ...], coordinates: Coordinates, directions: Array
 ) -> Array:
-    """(k, 3N, P) rows of Hessian-vector products for directions (k, 3N), eV/Å²: 2k evaluations."""
-    moved, sizes = [], DISPLACEMENT / np.abs(directions).max(axis=1)
-    for direction, size in zip(directions, sizes, strict=True):
-        for sign in (1.0, -1.0):
-            there = atoms.copy()
-            there.positions += sign * size * direction.reshape(-1, 3)
-            moved.append(there)
-    rows = (found[1 : 1 + 3 * len(atoms)] for found in backbone.rows(moved, elements))
-    return np.array([(-next(rows) + next(rows)) / (2 * size) for size in sizes])
+    """(k, M, P) rows of Hessian-vector products for directions (k, M), eV/Å²: 2k + 1 evaluations."""
+    shifts = directions @ coordinates.basis.T
+    # A direction that all atoms share is given a step in which each of them moves enough.
+    lengths = np.abs(shifts).max(axis=1)
+    _, _, slopes = rest_and_slopes(backbone, elements, coordinates, shifts / lengths[:, None])
+    return np.array(
+        [-length * (coordinates.basis.T @ slope) for length, slope in zip(lengths, slopes, strict=True)]
+    )
 
 
 def _applied(images: Array, steps: Array, samples: Array) -> Array:
-    """(n, 3N) H(θ) dX of each sample, from images (k, 3N, P) and steps (n, k) among them."""
+    """(n, M) H(θ) dX of each sample, from images (k, M, P) and steps (n, k) among them."""
     total = np.zeros((len(samples), images.shape[1]))
     for image, lengths in zip(images, steps.T, strict=True):
         total += lengths[:, None] * (samples @ image.T)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from uqbench.api import Array, LinearBackbone, Propagator, Quantity, Resampled, Status
+from uqbench.properties.conjugate import affordable_expansion
 from uqbench.properties.coordinates import Coordinates, Positions, PositionsAndCell
 from uqbench.properties.gate import gated_energies
 from uqbench.properties.implicit import Expansion
@@ -58,7 +59,7 @@ class EnergySum(Quantity):
         static = _row(self._static(), backbone, elements)
         potential = backbone.potential(mean, elements)
         expansions = [
-            (term.weight, Expansion.within(backbone, elements, _at_rest(term, potential)))
+            (term.weight, affordable_expansion(backbone, elements, _at_rest(term, potential), samples))
             for term in self.terms
             if term.relaxed != "nothing"
         ]

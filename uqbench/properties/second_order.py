@@ -43,7 +43,7 @@ def tables(backbone: LinearBackbone, elements: tuple[str, ...], coordinates: Coo
 def along_basis(backbone: LinearBackbone, elements: tuple[str, ...], coordinates: Coordinates) -> Tables:
     """By moving along each of the M columns of the basis: 2M + 1 evaluations."""
     size = coordinates.basis.shape[1]
-    energy, pull, slopes = _differences(backbone, elements, coordinates, coordinates.basis.T)
+    energy, pull, slopes = rest_and_slopes(backbone, elements, coordinates, coordinates.basis.T)
     table = np.empty((len(energy), size, size))
     for k, slope in enumerate(slopes):
         table[:, k] = -(coordinates.basis.T @ slope).T
@@ -58,7 +58,7 @@ def by_symmetry(
     n = len(coordinates.atoms)
     n_shifts, size = coordinates.basis.shape
     shifts = np.concatenate([moves.shifts(n_shifts), np.eye(n_shifts)[3 * n :]])
-    energy, pull, slopes = _differences(backbone, elements, coordinates, shifts)
+    energy, pull, slopes = rest_and_slopes(backbone, elements, coordinates, shifts)
     full = np.empty((len(energy), n_shifts, n_shifts))
     for atom, directions in zip(moves.atoms, moves.directions, strict=True):
         # (3, 3N, P) responses to moving this atom along its own directions, then along x, y and z.
@@ -124,10 +124,13 @@ def _directions(site: Array) -> Array:
     return np.array(chosen)
 
 
-def _differences(
+def rest_and_slopes(
     backbone: LinearBackbone, elements: tuple[str, ...], coordinates: Coordinates, shifts: Array
 ) -> tuple[Array, Array, Iterator[Array]]:
-    """Row of the energy (P,), pulls (L, P), and the slopes of the pulls along each shift (L,) in turn."""
+    """Row of the energy (P,), pulls (L, P), and the slopes (L, P) of the pulls along each of shifts (k, L) in turn.
+
+    Central differences: two evaluations a shift.
+    """
     ends = [sign * DISPLACEMENT * shift for shift in shifts for sign in (1.0, -1.0)]
     rows = backbone.rows([coordinates.atoms, *map(coordinates.moved, ends)], elements)
     first = next(rows)

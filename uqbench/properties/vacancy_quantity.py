@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uqbench.api import Array, LinearBackbone, Propagator, Quantity, Resampled
-from uqbench.properties.conjugate import LARGEST_TABLE
+from uqbench.properties.conjugate import LARGEST_TABLE, table_bytes
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.failures import UnstableError
 from uqbench.properties.gate import LARGEST_DECREMENT
@@ -85,8 +85,9 @@ class VacancyFormation(Quantity):
         if not of_mean.ok[0]:
             raise UnstableError(of_mean.reasons[0])
         centre = self.crystal.at(float(of_mean.of("lattice_constant")[0]))
-        full = 8 * len(mean) * (3 * len(self.crystal.vacancy())) ** 2
-        tables = VacancyTables.about(backbone, elements, self.crystal, mean, symmetric=full > LARGEST_TABLE)
+        tables = VacancyTables.about(
+            backbone, elements, self.crystal, mean, symmetric=self._is_large(len(mean))
+        )
         a = lattice.constants(samples).of("lattice_constant")
         reach = MARGIN * centre.a + np.nanmax(np.abs(a - centre.a), initial=0.0)
         low, high = centre.a - reach, centre.a + reach
@@ -101,19 +102,29 @@ class VacancyFormation(Quantity):
             unrelaxed_rows(backbone, elements, [self.crystal])[0],
         )
 
+    def _is_large(self, n_features: int) -> bool:
+        """Whether the full Hessian table would be."""
+        return table_bytes(n_features, 3 * self.crystal.n_sites - 6) > LARGEST_TABLE
+
     def rows(self, backbone: LinearBackbone, elements: tuple[str, ...]) -> Mapping[str, Array]:
         """Without relaxation at a given lattice constant the energy is linear."""
         return {UNRELAXED + AT_REFERENCE: unrelaxed_rows(backbone, elements, [self.crystal])[0]}
 
     def remarks(self, backbone: LinearBackbone) -> tuple[str, ...]:
-        """That the vacancy sees its images, where the supercell is narrower than twice the cutoff."""
+        """That the vacancy sees its images, and what is not looked at in a large cell."""
         width, reach = min(self.crystal.supercell) * self.crystal.a, backbone.kink()
-        if reach is None or width >= 2.0 * reach:
-            return ()
-        return (
-            f"the supercell is {width:.2f} Å wide, less than twice the cutoff of {reach:g} Å: an atom sees the vacancy "
-            "and its image at once (in the reference too, if its protocol is this one).",
-        )
+        found = []
+        if reach is not None and width < 2.0 * reach:
+            found.append(
+                f"the supercell is {width:.2f} Å wide, less than twice the cutoff of {reach:g} Å: an atom sees the "
+                "vacancy and its image at once (in the reference too, if its protocol is this one)."
+            )
+        if self._is_large(backbone.n_features((self.crystal.symbol,))):
+            found.append(
+                f"{self.crystal.n_sites - 1} atoms: the full Hessian is too large, and samples that are unstable "
+                "against displacements which break the vacancy's symmetry are not seen."
+            )
+        return tuple(found)
 
     def noise_variance(self, variance: Callable[[Atoms], float]) -> Mapping[str, float]:
         """Var E(N-1) + ((N-1)/N)² Var E(N), at ideal sites of the reference's lattice constant for all four."""

@@ -44,6 +44,17 @@ def test_a_revision_is_what_was_committed(repository):
 
 
 @needs_git
+@pytest.mark.parametrize("inside", ["board", "elsewhere"])
+def test_a_revision_is_the_same_from_any_folder_of_the_repository(repository, monkeypatch, inside):
+    (repository / inside).mkdir(exist_ok=True)
+    monkeypatch.chdir(repository / inside)
+    with opened("main:board/records") as folder:
+        assert len(read_side(folder).entries) == 1
+    with opened("HEAD:bench.json") as file:
+        assert file.read_text() == "{}"
+
+
+@needs_git
 def test_a_revision_without_records_is_named_and_not_its_copy(repository, capsys):
     assert main(["compare", "HEAD:board", "board/records"]) == 2
     assert capsys.readouterr().err.startswith("uqbench: HEAD:board holds no records")

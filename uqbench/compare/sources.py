@@ -37,7 +37,9 @@ def opened(source: str) -> Iterator[Path]:
             target.write_bytes(_git("cat-file", "blob", source, source=source))
         else:
             target.mkdir()
-            _extract(_git("archive", "--format=tar", source, source=source), target, source)
+            # In any other folder of the repository git archives what lies below that folder alone.
+            root = _git("rev-parse", "--show-toplevel", source=source).decode().strip()
+            _extract(_git("-C", root, "archive", "--format=tar", source, source=source), target, source)
         try:
             yield target
         except UqbenchError as error:

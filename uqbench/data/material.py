@@ -13,7 +13,7 @@ def material_of(card: Card | None, name: str) -> api.Material:
     """
     if card is None:
         raise api.NotApplicable(
-            f"{name} has no card; a property needs a crystal and a reference: write a card (uqbench data card)."
+            f"{name} has no card; a property needs a crystal and a reference: write a card (docs/your-data.md)."
         )
     if len(card.elements) != 1:
         raise api.NotApplicable(

@@ -19,6 +19,7 @@ from uqbench.report.html.libraries import datatables_css, datatables_js, plotly_
 from uqbench.report.html.pictures import Gallery, picture_key
 from uqbench.report.html.property_table import panel_table, property_table
 from uqbench.report.html.score_table import Comparison, make_comparisons, score_table
+from uqbench.report.notes import gpu_records
 from uqbench.report.styles import make_styles
 
 SCRIPTS = ("format.js", "table.js", "charts.js", "details.js", "start.js")
@@ -58,6 +59,7 @@ def page_data(folder: Path, evidence: Evidence) -> dict[str, Any]:
     tables = [t for t in (scores, panels, properties, failures_table(records)) if t.rows]
     return {
         "counts": {s: sum(r.status == s for r in records) for s in ("ok", "failed", "not applicable")},
+        "gpu": gpu_records(records),
         "problems": [f"{p.who}: {p.what}" for p in evidence.problems],
         "tables": [table.to_json() for table in tables],
         "comparisons": [c.title for c in comparisons],

@@ -85,12 +85,16 @@ def picture_key(record: Record, frame: int) -> str:
 
 def draw_png(atoms: Atoms) -> bytes:
     """A small picture of a structure on white, its cell dashed."""
-    from ase.visualize.plot import plot_atoms
+    from ase.io.utils import PlottingVariables, make_patch_list
+    from matplotlib.collections import PatchCollection
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_INCHES, _INCHES), dpi=_DPI)
     axis = figure.add_axes((0.02, 0.02, 0.96, 0.96))
-    plot_atoms(atoms, axis, radii=0.4, rotation=_ROTATION)
+    drawn = PlottingVariables(atoms, scale=1, radii=0.4, rotation=_ROTATION)
+    # All at once: a patch at a time, as ASE's own plot has it, takes four times as long.
+    axis.add_collection(PatchCollection(make_patch_list(drawn), match_original=True))
+    axis.set(aspect="equal", xlim=(0, drawn.w), ylim=(0, drawn.h))
     axis.set_axis_off()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})

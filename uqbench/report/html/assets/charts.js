@@ -73,7 +73,12 @@ function costChart(place, table, numbers, title) {
   const rows = numbers.filter((n) => table.rows[n][score] !== null && table.rows[n][cost] !== null);
   const traces = [];
   const front = rows.filter((n) => table.rows[n][pareto]).map((n) => [first(table.rows[n][cost]), first(table.rows[n][score])]).sort((a, b) => a[0] - b[0]);
+  const across = logarithmic(rows.map((n) => first(table.rows[n][cost])));
+  const up = logarithmic(rows.flatMap((n) => table.rows[n][score]));
   if (front.length) {
+    // On to the edges: what lies up and to the right is beaten.
+    front.unshift([front[0][0], 10 ** up.range[1]]);
+    front.push([10 ** across.range[1], front[front.length - 1][1]]);
     traces.push({ x: front.map((p) => p[0]), y: front.map((p) => p[1]), mode: "lines", name: "Pareto front", hoverinfo: "skip", line: { shape: "hv", dash: "dash", width: 1.5, color: colour("ink") } });
   }
   for (const n of rows) {
@@ -101,8 +106,8 @@ function costChart(place, table, numbers, title) {
     traces,
     label: `Chart: ${which} against cost, ${title}. The table below has the same numbers. ${rows.length} points.`,
     layout: {
-      xaxis: { ...logarithmic(rows.map((n) => first(table.rows[n][cost]))), title: "cost of a prediction / bare potential" },
-      yaxis: { ...logarithmic(rows.flatMap((n) => table.rows[n][score])), title: which },
+      xaxis: { ...across, title: "cost of a prediction / bare potential" },
+      yaxis: { ...up, title: which },
       shapes: which === "interval score" ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: 1, y1: 1, line: { color: colour("frame"), width: 1 } }],
       annotations: rows.length ? [] : [{ text: "No row has both a score and a cost.", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }],
       ...legend(names.size),

@@ -86,7 +86,7 @@ const SHOW = { scores: showScores, properties: showProperties, panels: (t) => sh
 
 function start() {
   const { ok, failed } = data.counts;
-  document.getElementById("counts").textContent = `${ok} cells scored, ${failed} failed, ${data.counts["not applicable"]} not applicable, ${data.problems.length} problems.`;
+  document.getElementById("counts").textContent = `${ok} cells scored, ${failed} failed, ${data.counts["not applicable"]} not applicable, ${data.problems.length} problems. ${data.gpu}`;
   watchDetails();
   for (const table of data.tables) {
     decode(table);

@@ -70,6 +70,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Point links out of docs/ at what was taken in, and let tables stand inside what opens on a click."""
     if page.file.src_uri.split("/")[0] not in SIDE:
         markdown = OUTSIDE.sub(r"](repository/\1", markdown)
+    elif page.file.src_uri.count("/") == 1:
+        # From the top of the repository, such as SECURITY.md.
+        markdown = markdown.replace("](docs/", "](../")
     return markdown.replace("<details>", '<details markdown="1">')
 
 

@@ -5,6 +5,7 @@ import pytest
 from ase.calculators.lj import LennardJones
 from ase.eos import EquationOfState
 from ase.units import GPa
+from finite_strain import finite_strain_slopes
 from scipy.optimize import minimize_scalar
 from toy_crystals import FCC, fcc_model
 
@@ -16,7 +17,7 @@ from uqbench.properties.hexagonal import (
     lattice_parameters,
     violated_hexagonal,
 )
-from uqbench.properties.lattice import cubic_constants, finite_strain_slopes, stress_slopes
+from uqbench.properties.lattice import cubic_constants, stress_slopes
 
 SIGMA = 2.5
 START = Hexagonal("X", 1.09 * SIGMA, 1.78 * SIGMA)

@@ -6,6 +6,7 @@ from ase.calculators.lj import LennardJones
 from ase.calculators.tersoff import Tersoff, TersoffParameters
 from ase.eos import EquationOfState
 from ase.units import GPa
+from finite_strain import finite_strain_slopes
 from toy_crystals import DIAMOND, FCC, diamond_model, fcc_model
 
 from uqbench.errors import UqbenchError
@@ -13,7 +14,6 @@ from uqbench.properties.crystal import Crystal
 from uqbench.properties.failures import UnstableError
 from uqbench.properties.lattice import (
     cubic_constants,
-    finite_strain_slopes,
     lattice_constant,
     strained,
     stress_slopes,

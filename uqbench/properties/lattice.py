@@ -16,7 +16,7 @@ import numpy as np
 from uqbench.api import Array
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.failures import UnstableError
-from uqbench.properties.relax import DISPLACEMENT, relax
+from uqbench.properties.relax import DISPLACEMENT
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -128,25 +128,6 @@ def violated(crystal: Crystal, constants: Mapping[str, float]) -> str:
     if not bad:
         return ""
     return f"{crystal.structure} {crystal.symbol}: unstable against strain: {', '.join(bad)}."
-
-
-def finite_strain_slopes(
-    atoms: Atoms, calculator: Calculator, strains: Sequence[int], amplitudes: Sequence[float]
-) -> Array:
-    """Slopes dσ_i/dε_j (6, len(strains)), eV/Å³, from cells strained by finite amplitudes and really relaxed.
-
-    A quadratic through the amplitudes gives the slope at zero: the way references are computed, and a check of
-    stress_slopes. strains as there; amplitudes: engineering strains. Raises NotConvergedError.
-    """
-    slopes = []
-    for j in strains:
-        stresses = []
-        for amplitude in amplitudes:
-            atoms_there = relax(strained(atoms, amplitude * np.eye(6)[j]), calculator).atoms
-            atoms_there.calc = calculator
-            stresses.append(atoms_there.get_stress())
-        slopes.append(np.polyfit(amplitudes, np.array(stresses), 2)[1])
-    return np.array(slopes).T
 
 
 def strained(atoms: Atoms, voigt: Array) -> Atoms:

@@ -1,18 +1,22 @@
 """POPS as a shape: error bars proportional to the spread of the corrections, scaled and floored on train.
 
 Ours, not the published algorithm (that is `pops`): the corrections' covariance, normalised by leverage,
-A = C⁻¹[Σ_n (e_n²/h_n) x_n x_nᵀ]C⁻¹, gives the shape sqrt(xᵀAx) of the half-widths a sqrt(xᵀAx) + c. For each kind
-a, c ≥ 0 minimise the interval score of predictions in cluster cross-validation on train, where both the residuals
-and A are those of a fit that has not seen the cluster. No calibration split is needed.
+A = C⁻¹[Σ_n (e_n²/h_n) x_n x_nᵀ]C⁻¹, says how far single rows pull the coefficients; the cluster-robust covariance
+B = C⁻¹[Σ_c s_c s_cᵀ]C⁻¹ of scores s_c = Σ_n e_n x_n over the rows n of a cluster says how far whole structures do,
+whose rows err together. Half-widths are a sqrt(xᵀ(A + ρB)x) + c. For each kind a, c ≥ 0 minimise the interval score of
+predictions in cluster cross-validation on train, where the residuals, A and B are those of a fit that has not seen the
+cluster; so does one ρ ≥ 0 for all kinds, out of a few. No calibration split is needed.
 
 Cost: four passes over the rows, K times the work in three of them, K + 1 eigendecompositions; O(P²) a predicted row.
 Limits: states 95 % intervals, not an envelope; out of distribution they cover less, as all calibrated ones do.
-Reference: corrections of Swinburne & Perez, Mach. Learn.: Sci. Technol. 6, 015008 (2025); the interval score as loss:
-Gneiting & Raftery, J. Am. Stat. Assoc. 102, 359 (2007), eq. 43.
+Reference: corrections of Swinburne & Perez, Mach. Learn.: Sci. Technol. 6, 015008 (2025); cluster-robust covariance:
+Liang & Zeger, Biometrika 73, 13 (1986); the interval score as loss: Gneiting & Raftery, J. Am. Stat. Assoc. 102, 359
+(2007), eq. 43.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,15 +27,17 @@ from uqbench.errors import UqbenchError
 from uqbench.linear.corrections import LEVERAGE_FLOOR
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.folds import LeftOut, leave_folds_out
-from uqbench.linear.normalised import normalised_moments
-from uqbench.linear.scaled_width import ScaledWidth, fit_width
+from uqbench.linear.normalised import correction_moments
+from uqbench.linear.scaled_width import ScaledWidth, fit_width, width_loss
 
 LEVEL = 0.95
+SHARES = (0.0, 0.1, 0.3, 1.0, 3.0)
+"""ρ tried, in units in which A and B have the same trace once C is the identity."""
 
 
 @dataclass(frozen=True)
 class PopsCalibrated(LinearMethod):
-    """Half-widths a sqrt(xᵀAx) + c with a and c from cross-validation on train.
+    """Half-widths a sqrt(xᵀ(A + ρB)x) + c with a, c and ρ from cross-validation on train.
 
     folds: number K of folds of clusters, at least 2.
     """
@@ -45,21 +51,16 @@ class PopsCalibrated(LinearMethod):
     def fit(self, problem: LinearProblem, rng: Generator) -> ScaledWidth:
         """rng deals the clusters to folds."""
         ridge = fit_ridge(problem)
-        floor = ridge.leverage_floor(LEVERAGE_FLOOR)
         left_out = leave_folds_out(problem, ridge, self.folds, rng)
-        moments = normalised_moments(left_out, floor)
-        factors = [left_out.whitener(f) @ _root(m) for f, m in enumerate(moments[:-1])]
-        scale: dict[Kind, float] = {}
-        additive: dict[Kind, float] = {}
-        for kind, (error, shape) in _held_out(left_out, factors).items():
-            scale[kind], width = fit_width(error, shape, LEVEL)
-            additive[kind] = width * problem.scales[kind]
-        facts = (
-            ridge.facts | {f"a_{k}": a for k, a in scale.items()} | {f"c_{k}": c for k, c in additive.items()}
-        )
-        return ScaledWidth(
-            ridge.mean, ridge.whitener @ _root(moments[-1]), scale, additive, LEVEL, facts, ridge.device
-        )
+        rows, clusters = correction_moments(left_out, ridge.leverage_floor(LEVERAGE_FLOOR))
+        clusters *= np.trace(rows[-1]) / max(np.trace(clusters[-1]), np.finfo(float).tiny)
+        share, widths = _best(_held_out(left_out, rows, clusters))
+        scale: dict[Kind, float] = {k: a for k, (a, _) in widths.items()}
+        floor: dict[Kind, float] = {k: c * problem.scales[k] for k, (_, c) in widths.items()}
+        facts = ridge.facts | {"cluster_share": share}
+        facts |= {f"a_{k}": a for k, a in scale.items()} | {f"c_{k}": c for k, c in floor.items()}
+        factor = ridge.whitener @ _root(rows[-1] + share * clusters[-1])
+        return ScaledWidth(ridge.mean, factor, scale, floor, LEVEL, facts, ridge.device)
 
 
 def _root(moment: Array) -> Array:
@@ -68,13 +69,37 @@ def _root(moment: Array) -> Array:
     return vectors * np.sqrt(np.maximum(values, 0.0))
 
 
-def _held_out(left_out: LeftOut, factors: list[Array]) -> dict[Kind, tuple[Array, Array]]:
-    """|error| and shape of every row under the fit that has not seen it, by kind."""
+def _held_out(left_out: LeftOut, rows: Array, clusters: Array) -> dict[Kind, tuple[Array, Array, Array]]:
+    """|error|, xᵀAx and xᵀBx of every row under the fit that has not seen it, by kind."""
     arrays = left_out.ridge.arrays
-    errors: dict[Kind, list[Array]] = {}
-    shapes: dict[Kind, list[Array]] = {}
-    for fold, kind, rows, error in left_out.held_out():
-        errors.setdefault(kind, []).append(np.abs(error))
-        shape = np.sqrt(arrays.squared_norms(arrays.put(rows) @ arrays.put(factors[fold])))
-        shapes.setdefault(kind, []).append(shape)
-    return {k: (np.concatenate(errors[k]), np.concatenate(shapes[k])) for k in errors}
+    factors = [
+        [arrays.put(left_out.whitener(f) @ _root(moment[f])) for moment in (rows, clusters)]
+        for f in range(left_out.n_folds)
+    ]
+    parts: dict[Kind, list[tuple[Array, Array, Array]]] = {}
+    for fold, kind, x, error in left_out.held_out():
+        of_rows, of_clusters = (arrays.squared_norms(arrays.put(x) @ factor) for factor in factors[fold])
+        parts.setdefault(kind, []).append((np.abs(error), of_rows, of_clusters))
+    return {k: _joined(pieces) for k, pieces in parts.items()}
+
+
+def _joined(pieces: list[tuple[Array, Array, Array]]) -> tuple[Array, Array, Array]:
+    error, of_rows, of_clusters = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return error, of_rows, of_clusters
+
+
+def _best(
+    held_out: Mapping[Kind, tuple[Array, Array, Array]],
+) -> tuple[float, dict[Kind, tuple[float, float]]]:
+    """ρ with the least product of the kinds' interval scores, and (a, c) of each kind at it."""
+    tried: list[tuple[float, float, dict[Kind, tuple[float, float]]]] = []
+    for share in SHARES:
+        widths: dict[Kind, tuple[float, float]] = {}
+        loss = 0.0
+        for kind, (error, of_rows, of_clusters) in held_out.items():
+            shape = np.sqrt(of_rows + share * of_clusters)
+            a, c = widths[kind] = fit_width(error, shape, LEVEL)
+            loss += float(np.log(max(width_loss(error, a * shape + c, LEVEL), np.finfo(float).tiny)))
+        tried.append((loss, share, widths))
+    _, share, widths = min(tried, key=lambda one: one[0])
+    return share, widths

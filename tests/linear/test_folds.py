@@ -5,10 +5,11 @@ import pytest
 from atomic_problem import atomic_problem, stacked
 
 from uqbench.errors import UqbenchError
+from uqbench.linear import normalised
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.folds import leave_folds_out
 from uqbench.linear.leave_one_out import leave_one_cluster_out_residuals
-from uqbench.linear.normalised import normalised_moments
+from uqbench.linear.normalised import correction_moments
 
 FLOOR = {"energy": 1e-4, "forces": 1e-3}
 
@@ -79,12 +80,12 @@ def test_a_fold_a_cluster_gives_the_leave_one_cluster_out_residuals():
     )
 
 
-def test_normalised_moments_are_their_definition(left_out):
-    """Σ α (e²/h) z zᵀ over the rows outside the fold, all quantities of the fit without it."""
+def test_correction_moments_are_their_definition(left_out):
+    """Σ α (e²/h) z zᵀ over the rows outside the fold, and Σ s sᵀ over its clusters, all of the fit without it."""
     x, y, alpha, fold = dense(left_out)
-    kind = stacked(left_out.problem).kind
+    kind, cluster = stacked(left_out.problem).kind, stacked(left_out.problem).cluster
     floor = np.array([FLOOR["energy"], FLOOR["forces"]])[kind]
-    found = normalised_moments(left_out, FLOOR)
+    found, scores = correction_moments(left_out, FLOOR)
     rows = x * left_out.ridge.column_scale
     for f in range(5):
         seen = fold != f if f < 4 else np.ones(len(y), dtype=bool)
@@ -96,7 +97,25 @@ def test_normalised_moments_are_their_definition(left_out):
         np.testing.assert_allclose(
             found[f], z.T @ (weight[:, None] * z), rtol=1e-9, atol=1e-9 * found[f].max()
         )
-    assert len(found) == 5
+        weighted = z * (alpha[seen] * (y[seen] - rows[seen] @ mean))[:, None]
+        each = np.array([weighted[cluster[seen] == c].sum(axis=0) for c in np.unique(cluster[seen])])
+        np.testing.assert_allclose(scores[f], each.T @ each, rtol=1e-9, atol=1e-9 * scores[f].max())
+    assert len(found) == len(scores) == 5
+
+
+def test_many_clusters_are_added_up_into_groups(monkeypatch):
+    """Twenty groups at least; clusters of one number modulo that of groups share one."""
+    monkeypatch.setattr(normalised, "SCORES_MEMORY", 1)
+    problem = atomic_problem(n_structures=60)
+    left_out = leave_folds_out(problem, fit_ridge(problem), 4, np.random.default_rng(0))
+    x, y, alpha, _ = dense(left_out)
+    rows = x * left_out.ridge.column_scale
+    group = stacked(problem).cluster % 20
+    assert len(problem.clusters) == 30
+    weighted = (rows @ left_out.ridge.whitener) * (alpha * (y - rows @ left_out.ridge.mean))[:, None]
+    each = np.array([weighted[group == g].sum(axis=0) for g in range(20)])
+    _, scores = correction_moments(left_out, FLOOR)
+    np.testing.assert_allclose(scores[-1], each.T @ each, rtol=1e-9, atol=1e-9 * scores[-1].max())
 
 
 def test_an_outlier_is_not_seen_by_the_fit_without_its_cluster():
@@ -111,7 +130,7 @@ def test_an_outlier_is_not_seen_by_the_fit_without_its_cluster():
     spoiled = atomic_problem(change=spoil)
     a, b = (leave_folds_out(p, ridge, 4, np.random.default_rng(0)) for p in (problem, spoiled))
     home = a.fold_of[np.searchsorted(problem.clusters, 13 // 2)]
-    before, after = normalised_moments(a, FLOOR), normalised_moments(b, FLOOR)
+    before, after = correction_moments(a, FLOOR)[0], correction_moments(b, FLOOR)[0]
     for f in range(4):
         moved = np.abs(a.means[f] - b.means[f]).max()
         grown = np.trace(after[f]) / np.trace(before[f])

@@ -78,6 +78,19 @@ class Arrays:
 
         return rows[torch.as_tensor(index, device=self._torch_device)]
 
+    def add_at(self, total: Device, index: NDArray[np.int64], rows: Device) -> None:
+        """total[index] += rows in place, for an index array on the host that may name a row of total many times."""
+        if self.device != "cpu":
+            import torch
+
+            total.index_add_(0, torch.as_tensor(index, device=self._torch_device), rows)
+            return
+        if not len(index):
+            return
+        order = np.argsort(index, kind="stable")
+        starts = np.flatnonzero(np.diff(index[order], prepend=-1))
+        total[index[order[starts]]] += np.add.reduceat(rows[order], starts, axis=0)
+
     def squared_norms(self, rows: Device) -> Array:
         """(n,) squared norms of rows (n, r), on the host."""
         return self.get(self.xp.vecdot(rows, rows))

@@ -52,6 +52,11 @@ class ScaledWidth(ParameterPosterior):
         return float(ndtri(0.5 * (1.0 + self.level)))
 
 
+def width_loss(abs_error: Array, half: Array, level: float) -> float:
+    """Half the mean interval score of bounds ± half at a level. abs_error, half: (n,)."""
+    return float(np.mean(half + np.maximum(abs_error - half, 0.0) / (1.0 - level)))
+
+
 def fit_width(abs_error: Array, shape: Array, level: float) -> tuple[float, float]:
     """(a, c), both >= 0, with the least mean interval score of bounds ± (a shape + c) at a level.
 
@@ -66,8 +71,7 @@ def fit_width(abs_error: Array, shape: Array, level: float) -> tuple[float, floa
         return max(0.0, float(np.quantile(abs_error - a * shape, level, method="higher")))
 
     def loss(a: float) -> float:
-        half = a * shape + floor_of(a)
-        return float(np.mean(half + np.maximum(abs_error - half, 0.0) / (1.0 - level)))
+        return width_loss(abs_error, a * shape + floor_of(a), level)
 
     if not shape.any():
         return 0.0, floor_of(0.0)

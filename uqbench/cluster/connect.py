@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DEATHS = 3
 """Workers that work may take down with it before it is given up, on a cluster of our own."""
 CONNECT_SECONDS = 30.0
+LARGE_WORK = {"distributed.admin.large-graph-warning-threshold": "1TB"}
+"""Work brings its dataset, of sixty bytes an atom and more, which is no reason for a warning."""
 ONE_THREAD = {
     name: "1"
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -36,6 +38,7 @@ def local_client(jobs: int) -> Iterator[Client]:
         raise UqbenchError(f"--jobs {jobs}: at least one process is needed.")
     dask, distributed = _dask("--jobs")
     settings = {
+        **LARGE_WORK,
         "distributed.worker.daemon": False,
         "distributed.scheduler.allowed-failures": DEATHS - 1,
         "distributed.scheduler.worker-saturation": 1.0,
@@ -69,7 +72,7 @@ def remote_client(address: str, note: Callable[[str], None]) -> Iterator[Client]
     TLS certificates are those of Dask's own configuration (distributed.comm.tls). note: told if the connection is
     open to others. Raises UqbenchError if Dask is missing, nobody answers, or its workers can't start processes.
     """
-    _, distributed = _dask("--scheduler")
+    dask, distributed = _dask("--scheduler")
     if not address.startswith(("tcp://", "tls://")):
         raise UqbenchError(f"--scheduler {address}: an address is tcp://HOST:PORT or tls://HOST:PORT.")
     if address.startswith("tcp://") and not _loopback(urlsplit(address).hostname or ""):
@@ -81,7 +84,7 @@ def remote_client(address: str, note: Callable[[str], None]) -> Iterator[Client]
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise UqbenchError(f"--scheduler {address}: no Dask scheduler answers ({reason}).") from None
-    with client:
+    with client, dask.config.set(LARGE_WORK):
         if not client.scheduler_info(n_workers=-1)["workers"]:
             note(f"{address} has no workers yet; waiting for the first.")
             client.wait_for_workers(1)

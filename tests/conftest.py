@@ -4,6 +4,14 @@ import numpy as np
 import pytest
 
 
+def pytest_runtest_setup(item):
+    """Tests marked gpu are skipped where torch finds no CUDA device."""
+    if item.get_closest_marker("gpu"):
+        torch = pytest.importorskip("torch", reason="needs torch")
+        if not torch.cuda.is_available():
+            pytest.skip("torch finds no CUDA device")
+
+
 @pytest.fixture
 def misspecified():
     """300 × 8 rows whose labels hold a curved part that no coefficients reach: (rows, labels)."""

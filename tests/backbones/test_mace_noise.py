@@ -185,6 +185,17 @@ def test_a_nan_loss_stops_training_and_keeps_the_last_good_weights(monkeypatch):
         train(config=config)
 
 
+@pytest.mark.gpu
+def test_noise_on_cuda_is_that_on_the_cpu(noisy):
+    """Of one head, to 1e-10; a head trained there scores alike."""
+    for one, other in zip(noisy.noise(structures()), noisy.noise(structures(), "cuda"), strict=True):
+        np.testing.assert_allclose(one.variances(), other.variances(), rtol=1e-10)
+        np.testing.assert_allclose(one.covariance(), other.covariance(), rtol=1e-10, atol=1e-14)
+    on_cuda = train(noisy.variant, device="cuda")
+    for one, other in zip(on_cuda.curve, noisy.curve, strict=True):
+        assert one["nll"] == pytest.approx(other["nll"], abs=1e-2)
+
+
 def test_what_is_read_is_what_was_written(tmp_path, noisy):
     import torch
 

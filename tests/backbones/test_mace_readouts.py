@@ -177,6 +177,18 @@ def test_a_trunk_in_training_is_resumed_too(monkeypatch, tmp_path):
     assert all(np.array_equal(values, resumed.state[name]) for name, values in whole.state.items())
 
 
+@pytest.mark.gpu
+def test_readouts_on_cuda_are_those_on_the_cpu(either):
+    """Of one network, to 1e-10; those trained there score alike."""
+    members = (either.predict_members(structures(), device) for device in ("cpu", "cuda"))
+    for one, other in zip(*members, strict=True):
+        for here, there in zip(one, other, strict=True):
+            assert here.energy == pytest.approx(there.energy, rel=1e-10)
+            np.testing.assert_allclose(here.forces, there.forces, atol=1e-10)
+    on_cuda = train(trunk=either.variant.trunk, device="cuda")
+    assert on_cuda.curve[0]["nll"] == pytest.approx(either.curve[0]["nll"], abs=1e-2)
+
+
 def test_one_readout_is_no_ensemble():
     with pytest.raises(UqbenchError, match="at least 2"):
         Readouts(1)

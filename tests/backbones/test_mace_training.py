@@ -8,13 +8,13 @@ import sys
 
 import numpy as np
 import pytest
-from backbones.mace_toys import train, trained
+from backbones.mace_toys import CONFIG, train, trained
 
 from uqbench.backbones.mace.config import MaceConfig
 from uqbench.backbones.mace.early_stopping import carve_validation
 from uqbench.backbones.mace.pieces import Pieces
 from uqbench.backbones.mace.quiet import torch_device
-from uqbench.check.toy_data import energies_only, toy_frames
+from uqbench.check.toy_data import ELEMENTS, energies_only, toy_frames
 from uqbench.errors import UqbenchError
 
 
@@ -210,6 +210,30 @@ def test_cuda_gives_what_the_cpu_does():
     on_cuda = train(device="cuda")
     for one, other in zip(on_cuda.curve, model.curve, strict=True):
         assert one["validation_loss"] == pytest.approx(other["validation_loss"], rel=1e-2)
+
+
+@pytest.mark.gpu
+def test_cuda_rounds_float32_as_the_cpu_does():
+    """No TF32 in training: energies and forces of the same float32 network to 1e-5."""
+    import torch
+    from backbones.mace_toys import structures
+
+    from uqbench.backbones.mace.graphs import make_batch, make_graph
+    from uqbench.backbones.mace.model import evaluate
+    from uqbench.backbones.mace.quiet import full_precision
+
+    graphs = [make_graph(atoms, ELEMENTS, CONFIG.cutoff) for atoms in structures()]
+    with full_precision():
+        here, there = (
+            evaluate(
+                trained().own_network().float().to(device),
+                make_batch(graphs, len(ELEMENTS), torch.float32, device),
+            )
+            for device in ("cpu", "cuda")
+        )
+    np.testing.assert_allclose(here.energy.numpy(), there.energy.cpu().numpy(), rtol=1e-5)
+    scale = float(here.forces.abs().max())
+    np.testing.assert_allclose(here.forces.numpy(), there.forces.cpu().numpy(), atol=1e-5 * scale)
 
 
 def test_frames_with_a_foreign_element_are_named():

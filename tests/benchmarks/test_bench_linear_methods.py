@@ -59,9 +59,6 @@ def test_bench_cuda(benchmark, tmp_path, size, stage):
 
     The crossover is the size from which time_over_cpu is under 1.
     """
-    torch = pytest.importorskip("torch", reason="the comparison needs torch")
-    if not torch.cuda.is_available():
-        pytest.skip("torch finds no CUDA device")
     method, table, rng = Pops(bounds="exact"), table_of(tmp_path, *size), np.random.default_rng(0)
     rows = rng.standard_normal((5000, size[1]))
     problem = table.problem()

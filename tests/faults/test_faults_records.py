@@ -108,6 +108,19 @@ def test_an_edited_score_never_reaches_the_page(out):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("a", "x"), ("a", None), ("c", []), ("factors", {"0.95": "x"}), ("factors", None)]
+)
+def test_a_calibration_that_is_none_is_left_out_of_the_page(out, name, value):
+    record, _ = files(out, "constant")
+    content = json.loads(record.read_text())
+    content["calibration"]["forces"]["0"][name] = value
+    record.write_text(json.dumps(content))
+    evidence = load_evidence(out / "records")
+    assert [r.cell.method for r in evidence.records] == ["llpr"]
+    assert "calibration.forces is malformed" in evidence.problems[0].what
+
+
 def test_one_bad_record_stops_no_run_that_has_nothing_to_do_with_it(place, out):
     (out / "records" / "strange.json").write_text("{")
     done = run(place, out)

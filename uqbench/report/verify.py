@@ -46,13 +46,17 @@ def verified(record: Record, tables: Mapping[str, RawTable]) -> tuple[Record, li
 
 def stored_calibrations(record: Record, kind: str) -> dict[int, Calibration]:
     """The record's calibration of a kind by fold; raises UqbenchError if it is not one."""
+
+    def factors(entry: Mapping[str, float | None]) -> dict[float, float | None]:
+        return {float(p): None if factor is None else float(factor) for p, factor in entry.items()}
+
     try:
         return {
             int(fold): Calibration(
-                entry["a"],
-                entry["c"],
-                {float(p): factor for p, factor in entry["factors"].items()},
-                {float(p): factor for p, factor in entry["cluster_factors"].items()},
+                float(entry["a"]),
+                float(entry["c"]),
+                factors(entry["factors"]),
+                factors(entry["cluster_factors"]),
                 entry["n"],
                 entry["n_clusters"],
                 entry["halved"],

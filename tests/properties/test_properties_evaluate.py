@@ -79,7 +79,7 @@ def test_a_sample_without_a_crystal_is_counted_with_its_reason():
 
 def test_bounds_of_a_linear_property_are_exact_and_those_of_others_have_corners():
     bounded = box(2e-3)
-    (found,) = evaluate(VACANCY, carried_by(bounded), [1.0], seed=0)
+    found, scaled = evaluate(VACANCY, carried_by(bounded), [1.0, 1.5], seed=0)
     by_name = {outcome.name: outcome for outcome in found}
     linear = by_name[UNRELAXED + AT_REFERENCE]
     row = VACANCY.rows(BACKBONE, AL)[linear.name]
@@ -88,6 +88,9 @@ def test_bounds_of_a_linear_property_are_exact_and_those_of_others_have_corners(
     ends = potentials(BACKBONE, AL, bounded.extremes(row))
     assert [VACANCY.measure_one(linear.name, end) for end in ends] == pytest.approx(linear.exact, rel=1e-6)
     assert linear.corners is None  # they would be the exact bounds
+    assert all(outcome.corners is None for outcome in scaled)
+    low, high = (linear.value + 1.5 * (end - linear.value) for end in linear.exact)
+    assert scaled[-1].exact == pytest.approx((low, high))
     prediction = linear.prediction()
     assert linear.exact[0] < prediction.lower[0] < linear.value < prediction.upper[0] < linear.exact[1]
     assert prediction.nominal == 1.0

@@ -94,6 +94,8 @@ def _by_parameters(
     seconds = {"one": one, "all": (time.perf_counter() - began - one) / total}
     slopes = _slopes(probed, steps) if cornered else {}
     linear = quantity.rows(backbone, elements)
+    # Of the posterior as the method gives it; of what is linear they would be the exact bounds.
+    corners = _corners(quantity, posterior, {n: s for n, s in slopes.items() if n not in linear})
     exact = {name: parameters.support(row[None]) for name, row in linear.items()}
     return [
         _outcomes(
@@ -104,9 +106,7 @@ def _by_parameters(
             seconds | {"all": seconds["all"] * len(part.status)},
             nominal=nominal,
             exact={name: _scaled(exact[name], float(row @ mean), kappa) for name, row in linear.items()},
-            corners=_corners(
-                quantity, posterior, {n: s for n, s in slopes.items() if n not in linear}, kappa
-            ),
+            corners=corners if kappa == 1.0 else ({}, ()),
             remarks=quantity.remarks(backbone),
         )
         for kappa, part in zip(kappas, found, strict=True)
@@ -159,11 +159,11 @@ def _slopes(probed: Resampled, steps: Array) -> dict[str, Array]:
 
 
 def _corners(
-    quantity: Quantity, posterior: HasParameters, slopes: Mapping[str, Array], kappa: float
+    quantity: Quantity, posterior: HasParameters, slopes: Mapping[str, Array]
 ) -> tuple[dict[str, Bounds], list[str]]:
     """Real computations at the two ends of a bounded posterior along each property's gradient.
 
-    And why there are none where an end has no such property. Of what is linear they would be the exact bounds.
+    And why there are none where an end has no such property.
     """
     parameters, backbone, elements = posterior.parameters, posterior.backbone, posterior.elements
     found: dict[str, Bounds] = {}
@@ -172,7 +172,6 @@ def _corners(
         ends = parameters.extremes(slope)
         if name not in quantity.units or ends is None:
             continue
-        ends = parameters.mean + kappa * (ends - parameters.mean)
         there = resample(
             (name,),
             lambda potential, name=name: {name: quantity.measure_one(name, potential)},

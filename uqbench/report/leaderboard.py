@@ -20,9 +20,10 @@ from uqbench.report.notes import (
     reproduction,
     section_notes,
 )
-from uqbench.report.overview import MOST_COMPARED, READING, Overview, make_overviews
+from uqbench.report.overview import MOST_COMPARED, Overview, make_overviews, remarks
 from uqbench.report.overview_panels import READING as READING_PANELS
 from uqbench.report.overview_panels import panel_overview
+from uqbench.report.overview_table import READING, folded_table, main_table
 from uqbench.report.plot_learning import Curve, learning_curves
 from uqbench.report.property_panel import Materials
 from uqbench.report.property_results import has_properties
@@ -104,7 +105,8 @@ def _glance(overviews: list[Overview], panels: list[Materials], first_looks: Map
     for number, overview in enumerate(overviews[:MOST_COMPARED]):
         names = [name for s in overview.sections for name in first_looks.get(s.slug, [])]
         parts += [
-            overview.text,
+            f"### {escape(overview.title)}\n",
+            *(remarks(overview), main_table(overview), folded_table(overview)),
             *([] if number else [READING]),
             *(f"![{escape(_caption(name))}](figures/{name})\n" for name in names),
         ]

@@ -6,28 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from uqbench.report.evidence import Row
-from uqbench.report.markdown import NONE, details, escape, number, percent, table
-from uqbench.report.narrow import on_lines
+from uqbench.report.markdown import escape, number, percent
 from uqbench.report.property_results import chosen, has_properties, section_results
 from uqbench.report.ranking import Ranking, Standing, common_machine, cost_ratio, time_counts
 from uqbench.report.sections import Section
-from uqbench.report.tables import fit_seconds
 from uqbench.suite.record import ScorePart
 
-READING = (
-    "**Tightness**: interval score at 95 % of calibrated error bars, over that of one error bar for all (calibrated "
-    "`constant`); lower is better, below 1 knows where the potential errs; bold: tied for the first place. **Hold "
-    "(claim)**: share of test values inside the bounds that the method states, and the share that it claims (100: an "
-    "envelope); bold: the claim is reached, within the 95 % bootstrap interval. **Simulations inside**: references of "
-    "simulation results inside stated bounds, posterior as it is or scaled by κ. **Cost**: time of a prediction "
-    "over the bare potential's (†: not ranked, for the machine was busy or another one), and of the fits.\n"
-)
-NAME_WIDTH = 26
-"""Characters of a method's name on one line."""
-NO_BREAK = "\u00a0"
-FIRST_KINDS = 2
-"""Kinds of the main table; the others fold."""
 MOST_COMPARED = 6
 """Comparisons that are summed up at the top."""
 KINDS = ("forces", "energy", "stress")
@@ -79,14 +63,14 @@ class Overview:
                     verdicts.setdefault((method, variant), []).extend(inside)
         return {key: (sum(own), len(own)) for key, own in verdicts.items() if own}
 
+    @property
+    def leading(self) -> list[Column]:
+        """Columns of the test part, or of held-out structures where there is none."""
+        return self.of("test") or self.of("held_out")
+
     def of(self, part: str) -> list[Column]:
         """Columns of one part."""
         return [column for column in self.rankings if column[1] == part]
-
-    @property
-    def text(self) -> str:
-        """What to remember, the main table, and what folds."""
-        return f"### {escape(self.title)}\n\n{_remarks(self)}\n{_main_table(self)}\n{_folded(self)}"
 
 
 def make_overviews(sections: Sequence[Section]) -> list[Overview]:
@@ -98,9 +82,10 @@ def make_overviews(sections: Sequence[Section]) -> list[Overview]:
     return [overview for overview in found if overview.rankings]
 
 
-def _remarks(overview: Overview) -> str:
+def remarks(overview: Overview) -> str:
+    """What to remember of it, a line each."""
     lines = []
-    tests = overview.of("test") or overview.of("held_out")
+    tests = overview.leading
     first = {
         column: {
             name
@@ -109,7 +94,7 @@ def _remarks(overview: Overview) -> str:
         }
         for column in tests
     }
-    kinds = _listed([kind for kind, _ in tests])
+    kinds = listed([kind for kind, _ in tests])
     if all(first.values()):
         alike = set.intersection(*first.values())
         said = _named(alike) if alike else f"none; on {tests[0][0]} {_named(first[tests[0]])}"
@@ -117,7 +102,7 @@ def _remarks(overview: Overview) -> str:
     holding = {
         name
         for name in overview.methods
-        if all(_holds(overview.standings[column].get((name, "raw"))) for column in tests)
+        if all(holds(overview.standings[column].get((name, "raw"))) for column in tests)
     }
     lines.append(f"**Hold what they claim** as stated, on {kinds}: {_named(holding) or 'none'}.")
     if overview.hits:
@@ -151,7 +136,7 @@ def _calibrated(overview: Overview) -> str:
             if shares:
                 spans.append(f"{escape(kind)} {percent(min(shares))} to {percent(max(shares))} %")
         if columns and spans:
-            said.append(f"{_listed(spans)} {where}")
+            said.append(f"{listed(spans)} {where}")
     return "; ".join(said)
 
 
@@ -172,59 +157,6 @@ def _cost(overview: Overview) -> str:
     )
 
 
-def _main_table(overview: Overview) -> str:
-    tests = (overview.of("test") or overview.of("held_out"))[:FIRST_KINDS]
-    header = ["method", *(f"{escape(kind)}: tightness" for kind, _ in tests)]
-    header += [f"{escape(kind)}: hold (claim) %" for kind, _ in tests]
-    header += ["simulations inside: raw / κ"] if overview.hits else []
-    header += ["cost / bare; fit"]
-    first = next(iter(overview.standings.values()))
-    machine = common_machine([s.row for s in first.values()])
-    lines = []
-    for name in overview.methods:
-        line = [_folded_name(name), *(_tight(overview.standings[c].get((name, "calibrated"))) for c in tests)]
-        line += [_stated(overview.standings[c].get((name, "raw"))) for c in tests]
-        line += [_hits(overview, name)] if overview.hits else []
-        raw = first.get((name, "raw"))
-        line.append(_cost_text(raw.row, machine) if raw else NONE)
-        lines.append(line)
-    return table(header, lines)
-
-
-def _hits(overview: Overview, method: str) -> str:
-    """References inside the stated bounds, raw and with κ, of how many."""
-    raw, scaled = (overview.hits.get((method, variant)) for variant in ("raw", "kappa"))
-    if raw is None or scaled is None:
-        return NONE
-    return f"{raw[0]} / {scaled[0]} of {raw[1]}".replace(" ", NO_BREAK)
-
-
-def _cost_text(row: Row, machine: str) -> str:
-    """Of a prediction, with a dagger where times are not ranked; and of the fits."""
-    cost, seconds = cost_ratio(row), fit_seconds(row.record)
-    dagger = "" if cost is None or time_counts(row, machine) else f"{NO_BREAK}†"
-    return f"{number(cost)}{dagger}; {number(seconds)} s".replace(" ", NO_BREAK)
-
-
-def _folded(overview: Overview) -> str:
-    """The columns that the main table leaves out."""
-    columns = [
-        c
-        for c in overview.rankings
-        if c not in (overview.of("test") or overview.of("held_out"))[:FIRST_KINDS]
-    ]
-    if not columns:
-        return ""
-    header = ["method", *(f"{_heading(c)}: tightness" for c in columns)]
-    header += [f"{_heading(c)}: hold (claim) %" for c in columns]
-    lines = [
-        [_folded_name(name), *(_tight(overview.standings[c].get((name, "calibrated"))) for c in columns)]
-        + [_stated(overview.standings[c].get((name, "raw"))) for c in columns]
-        for name in overview.methods
-    ]
-    return details("The same of " + _listed([_heading(c) for c in columns]), table(header, lines))
-
-
 def _order(column: Column) -> tuple[bool, int, str]:
     kind, part = column
     return part != "test", KINDS.index(kind) if kind in KINDS else len(KINDS), kind
@@ -234,54 +166,30 @@ def _tightness(standing: Standing | None) -> float:
     return standing.relative.value if standing and standing.relative else float("inf")
 
 
-def _tight(standing: Standing | None) -> str:
-    if standing is None or standing.relative is None:
-        return NONE
-    text = number(standing.relative.value)
-    return f"**{text}**" if standing.rank == 1 else text
-
-
-def _stated(standing: Standing | None) -> str:
-    found = _stated_score(standing)
-    if found is None:
-        return NONE
-    text = percent(found[0].value)
-    return f"{f'**{text}**' if _holds(standing) else text}{NO_BREAK}({100 * found[1]:g})"
-
-
-def _holds(standing: Standing | None) -> bool:
+def holds(standing: Standing | None) -> bool:
     """Whether the stated bounds hold what they claim, within the bootstrap interval."""
-    found = _stated_score(standing)
+    found = stated_score(standing)
     if found is None:
         return False
     covered, claimed = found
     return (covered.value if covered.high is None else covered.high) >= claimed - 1e-12
 
 
-def _stated_score(standing: Standing | None) -> tuple[ScorePart, float] | None:
+def stated_score(standing: Standing | None) -> tuple[ScorePart, float] | None:
+    """Coverage of the stated bounds, and what they claim; None where the method states none."""
     scores = standing.row.scores if standing else {}
     covered, claimed = scores.get("coverage_stated"), scores.get("nominal_stated")
     return (covered, claimed.value) if covered and claimed else None
-
-
-def _heading(column: Column) -> str:
-    kind, part = column
-    return escape(kind) if part == "test" else f"held-out {escape(kind)}"
-
-
-def _folded_name(name: str) -> str:
-    """On several lines where it is long, so that the table is narrow."""
-    return "<br>".join(map(escape, on_lines(name, NAME_WIDTH).splitlines()))
 
 
 def _named(names: Iterable[str]) -> str:
     return ", ".join(escape(name) for name in sorted(names))
 
 
-def _listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
     """As a sentence has them.
 
-    >>> _listed(["forces", "energy", "stress"])
+    >>> listed(["forces", "energy", "stress"])
     'forces, energy and stress'
     """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -76,18 +76,19 @@ def execute(
 
     def to_do() -> Iterator[Node]:
         for number, fit in enumerate(plan, 1):
-            display.start(number, len(plan), fit.label)
+            label = fit.label
+            display.start(number, len(plan), label)
             began = time.perf_counter()
             node = layout.node(number, fit)
             if node is None:
-                display.finish(fit.label, layout.unusable[fit.dataset], time.perf_counter() - began)
+                display.finish(label, layout.unusable[fit.dataset], time.perf_counter() - began)
                 continue
             stored = None if settings.fresh else known.stored(node.job) or from_store(node.job)
             if stored is None:
                 yield node
             else:
                 found[number] = stored
-                display.finish(fit.label, "stored", time.perf_counter() - began)
+                display.finish(label, "stored", time.perf_counter() - began)
 
     for node, seconds in (crew or InOrder(settings, display, results)).carry_out(to_do()):
         fit = node.job.fit

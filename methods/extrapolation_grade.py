@@ -1,0 +1,107 @@
+"""Extrapolation grade γ: how far a prediction lies outside the training rows that span the most.
+
+What moment tensor potentials and ACE choose new structures by, as an error bar. The active set A, P training rows of
+greatest volume |det A| (D-optimality, found by MaxVol), writes every row as x = Σ_j γ_j A_j; γ = max_j |γ_j| is at most
+1 for what lies within the training data. Bounds are ± s γ; s, for each kind, is the 95 % quantile of |error|/γ in
+cluster cross-validation on train, where A too has not seen the cluster. For simulation results, coefficients are drawn
+such that the active predictions err independently, each by as much as one of γ = 1 does.
+
+Cost: some passes over the rows for each of K + 1 active sets, O(P³) a block that changes one; O(P²) a predicted row.
+Limits: rows decide, not their errors, so the shape is that of the features alone; the grade is of whole rows (MTP's
+"configuration" mode, with energies, forces and stresses as equations), not of atomic environments; the set depends on
+the order of the rows. The factor s is ours: published uses compare γ with a threshold.
+Reference: Podryabinkin & Shapeev, Comput. Mater. Sci. 140, 171 (2017); Lysogorskiy et al., Phys. Rev. Mater. 7, 043801
+(2023), on ACE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator
+
+from uqbench.api import Array, Kind, LinearMethod, LinearProblem, ParameterPosterior, Prediction
+from uqbench.errors import UqbenchError
+from uqbench.linear.arrays import Arrays
+from uqbench.linear.evidence import fit_ridge
+from uqbench.linear.folds import leave_folds_out
+from uqbench.linear.maxvol import active_inverse
+
+LEVEL = 0.95
+QUANTILE = 1.959963984540054
+"""Of the standard normal distribution, at half of 1 + LEVEL."""
+NO_FOLD = -1
+
+
+@dataclass(frozen=True)
+class ExtrapolationGrade(LinearMethod):
+    """Bounds ± s γ.
+
+    folds: number K of folds of clusters, at least 2.
+    """
+
+    folds: int = 5
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise UqbenchError(f"extrapolation_grade: folds is {self.folds}; at least 2 are needed.")
+
+    def fit(self, problem: LinearProblem, rng: Generator) -> Graded:
+        """rng deals the clusters to folds."""
+        ridge = fit_ridge(problem)
+        left_out = leave_folds_out(problem, ridge, self.folds, rng)
+
+        def corners(fold: int) -> Array:
+            return ridge.whitener @ active_inverse(problem, ridge, lambda b: left_out.folds(b) != fold)
+
+        without = [corners(fold) for fold in range(self.folds)]
+        ratios: dict[Kind, list[Array]] = {}
+        for fold, kind, rows, error in left_out.held_out():
+            grade = _grade(ridge.arrays, rows, without[fold])
+            ratio = np.divide(np.abs(error), grade, out=np.zeros_like(grade), where=grade > 0)
+            ratios.setdefault(kind, []).append(ratio)
+        scale: dict[Kind, float] = {
+            k: float(np.quantile(np.concatenate(r), LEVEL, method="higher")) for k, r in ratios.items()
+        }
+        at_one = {
+            f"error_at_grade_1_{k}": scale[k] * problem.scales[k] / float(np.sqrt(a))
+            for k, a in zip(ridge.kinds, ridge.noise_precision, strict=True)
+        }
+        return Graded(ridge.mean, corners(NO_FOLD), scale, ridge.facts | at_one, ridge.device)
+
+
+@dataclass(frozen=True)
+class Graded(ParameterPosterior):
+    """Bounds mean ± s γ with γ = max_j |x · corners_j|; θ ~ N(mean, (s/1.96)² corners cornersᵀ) for propagation.
+
+    mean: (P,). corners: (P, P), the change of θ that alters one active prediction by 1 and no other. scale: s of each
+    kind; a kind that was not trained on has that of forces, else of the first. device: where rows are predicted.
+    """
+
+    mean: Array
+    corners: Array
+    scale: Mapping[Kind, float]
+    facts: Mapping[str, float | str] = field(default_factory=dict)
+    device: str = "cpu"
+
+    def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
+        """Bounds stated at 95 %, and the standard deviation of a Gaussian with these as central interval."""
+        arrays = Arrays(self.device)
+        half = self._scale(kind) * _grade(arrays, rows, self.corners)
+        mean = arrays.get(arrays.put(rows) @ arrays.put(self.mean))
+        return Prediction(mean, half / QUANTILE, mean - half, mean + half, LEVEL)
+
+    def samples(self, n: int, rng: Generator) -> Array:
+        """(n, P) draws in which active predictions err independently, each as forces of γ = 1 do."""
+        step = self._scale("forces") / QUANTILE
+        return self.mean + step * rng.standard_normal((n, len(self.mean))) @ self.corners.T
+
+    def _scale(self, kind: Kind) -> float:
+        return self.scale.get(kind, self.scale.get("forces", next(iter(self.scale.values()))))
+
+
+def _grade(arrays: Arrays, rows: Array, corners: Array) -> Array:
+    """γ of each row (n, P), (n,), in the unit of the rows."""
+    return arrays.get(arrays.xp.max(arrays.xp.abs(arrays.put(rows) @ arrays.put(corners)), axis=1))

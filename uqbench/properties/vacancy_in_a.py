@@ -16,7 +16,7 @@ from uqbench.errors import UqbenchError
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.gate import LARGEST_DECREMENT
 from uqbench.properties.implicit import LONGEST_STEP, Expansion, newton_steps
-from uqbench.properties.rows_in_a import series
+from uqbench.properties.rows_in_a import RowsInA, series
 from uqbench.properties.vacancy import perfect_rows
 from uqbench.properties.vacancy_tables import VacancyTables
 
@@ -37,8 +37,8 @@ class VacancyInA:
     """Chebyshev series in a of the tables of Expansion, in the space of M displacements that keep the symmetry.
 
     low, high: range of lattice constants, Å. at_mean: the relaxed cell of the mean and the displacements' basis.
-    energy: (NODES, P), of the vacancy cell; perfect: (NODES, P), (N-1)/N of the perfect cell's, eV. forces:
-    (NODES, M, P), eV/Å. hessians: (3, P, M, M), eV/Å².
+    energy: (NODES, P), less (N-1)/N of the perfect cell's, eV. forces: (NODES, M, P), eV/Å. hessians: (3, P, M, M),
+    eV/Å². perfect: what was taken away, in finer steps.
     """
 
     low: float
@@ -46,9 +46,9 @@ class VacancyInA:
     crystal: Crystal
     at_mean: Expansion
     energy: Array
-    perfect: Array
     forces: Array
     hessians: Array
+    perfect: RowsInA
 
     @classmethod
     def about(
@@ -77,15 +77,16 @@ class VacancyInA:
         n, n_shifts = len(at_mean.atoms), len(at_mean.basis)
         for k, rows in zip(FLAT, backbone.rows([cells[k] for k in FLAT], elements), strict=True):
             energies[k], forces[k] = n * rows[0], at_mean.basis.T @ rows[1 : 1 + n_shifts]
+        low, high = crystal.a - reach, crystal.a + reach
         return cls(
-            crystal.a - reach,
-            crystal.a + reach,
+            low,
+            high,
             crystal,
             at_mean,
-            series(x, energies),
-            series(x, perfect_rows(backbone, elements, crystals)),
+            series(x, energies - perfect_rows(backbone, elements, crystals)),
             series(x, forces),
             series(x[CURVED], np.array([e.hessian_rows for e in curved])),
+            RowsInA.about(lambda there: perfect_rows(backbone, elements, there), crystal, low, high),
         )
 
     def newton(self, samples: Array, a: Array) -> StepsInA:
@@ -99,8 +100,9 @@ class VacancyInA:
                 f"lattice constant {a[outside][0]:.4f} Å is outside the table's [{self.low:.4f}, {self.high:.4f}] Å; "
                 "make the table wider."
             )
-        weights = self._weights(a)
-        energy = np.vecdot(weights, samples @ (self.energy - self.perfect).T)
+        x = (2 * a - self.low - self.high) / (self.high - self.low)
+        weights = np.polynomial.chebyshev.chebvander(np.nan_to_num(x), NODES - 1)
+        energy = np.vecdot(weights, samples @ self.energy.T)
         force = np.einsum("nk,nkm->nm", weights, np.tensordot(samples, self.forces, (1, 2)))
         curvature = np.tensordot(samples, self.hessians, (1, 1))
         hessian = np.einsum("nk,nkab->nab", weights[:, : len(self.hessians)], curvature)
@@ -118,7 +120,7 @@ class VacancyInA:
         found = self.newton(samples, a)
         expansion, (energy, decrement) = self.at_mean, np.full((2, len(samples)), np.nan)
         n, basis, steps = len(expansion.atoms), expansion.basis, found.steps.copy()
-        perfect = np.vecdot(self._weights(a), samples @ self.perfect.T)
+        perfect = self.perfect.values(samples, a)
         length = np.abs(steps @ basis.T).max(axis=1, initial=0.0)
         short = length < SHORT_STEP
         energy[short], decrement[short] = found.energy[short], 0.0
@@ -137,11 +139,6 @@ class VacancyInA:
             energy[lost], decrement[lost] = np.nan, np.nan
             going = going[(length < LONGEST_STEP) & (decrement[going] >= LARGEST_DECREMENT)]
         return energy, decrement
-
-    def _weights(self, a: Array) -> Array:
-        """(n, NODES) of the series at lattice constants (n,); any where they are nan."""
-        x = (2 * a - self.low - self.high) / (self.high - self.low)
-        return np.asarray(np.polynomial.chebyshev.chebvander(np.nan_to_num(x), NODES - 1), dtype=np.float64)
 
     def _cell(self, a: float, shift: Array) -> Atoms:
         """The vacancy cell at a, moved."""

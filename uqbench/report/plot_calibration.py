@@ -31,7 +31,7 @@ def draw_calibration(standings: Standings, styles: Mapping[str, Style]) -> Figur
     lines = -(-len(methods) // MOST_ACROSS)
     across = -(-len(methods) // lines)
     figure = new_figure(9.0, 0.8 + 1.85 * lines)
-    axes = figure.subplots(lines, across, squeeze=False, sharex=True, sharey=True).ravel()
+    axes = figure.subplots(lines, across, squeeze=False).ravel()
     for axis, method in zip(axes, methods, strict=False):
         own = [(kind, row) for kind, row in rows if row.record.cell.method == method]
         _panel(axis, own, widths, styles[method])
@@ -58,6 +58,7 @@ def _panel(axis: Axes, rows: list[tuple[str, Row]], widths: Mapping[str, float],
                 linewidth=widths[kind],
             )
     axis.set(xlim=(0, 100), ylim=(0, 101), xticks=[0, 50, 100], yticks=[0, 50, 100])
+    axis.label_outer()
 
 
 def _handles(kinds: list[str], widths: Mapping[str, float]) -> list[Line2D]:

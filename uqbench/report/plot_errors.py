@@ -40,7 +40,7 @@ def draw_errors(standings: Standings, styles: Mapping[str, Style]) -> Figure | N
     blocks = figure.subfigures(len(kinds), 1, height_ratios=list(lines.values()), squeeze=False)[:, 0]
     for kind, block in zip(kinds, blocks, strict=True):
         own = [panel for panel in panels if panel[0] == kind]
-        axes = block.subplots(lines[kind], PANELS_ACROSS, squeeze=False, sharex=True, sharey=True).ravel()
+        axes = block.subplots(lines[kind], PANELS_ACROSS, squeeze=False).ravel()
         for axis, (_, row, twin) in zip(axes, own, strict=False):
             _error_panel(axis, row, twin, styles[row.record.cell.method])
         _error_bands(axes[: len(own)], [r for _, row, twin in own for r in (row, twin) if r is not None])
@@ -55,6 +55,7 @@ def draw_errors(standings: Standings, styles: Mapping[str, Style]) -> Figure | N
 
 
 def _error_panel(axis: Axes, row: Row, twin: Row | None, style: Style) -> None:
+    axis.set(xscale="log", yscale="log", autoscale_on=False)
     if row.curves is not None:
         axis.scatter(
             row.curves.std, row.curves.abs_error, s=3, color="0.3", alpha=0.5, linewidths=0, rasterized=True
@@ -64,7 +65,7 @@ def _error_panel(axis: Axes, row: Row, twin: Row | None, style: Style) -> None:
         )
     if twin is not None and twin.curves is not None:
         axis.plot(twin.curves.rms_std, twin.curves.rmse, color=style.colour, **_CALIBRATED_BINS)
-    axis.set(title=figure_name(row.record.cell.method), xscale="log", yscale="log")
+    axis.set_title(figure_name(row.record.cell.method))
 
 
 def _error_bands(axes: Sequence[Axes], rows: Sequence[Row]) -> None:
@@ -81,6 +82,7 @@ def _error_bands(axes: Sequence[Axes], rows: Sequence[Row]) -> None:
         axis.set(xlim=x, ylim=y)
         # Minor ticks of so many logarithmic axes would take most of the time of a report.
         axis.minorticks_off()
+        axis.label_outer()
 
 
 def _error_handles() -> list[Artist]:

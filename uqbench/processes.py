@@ -5,13 +5,30 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from multiprocessing import connection, parent_process
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, parent_process, resource_tracker
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import psutil
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started meanwhile, threads and what they start included, never hears Ctrl-C.
+
+    A terminal sends it to all processes of a command. The one that the user speaks to ends the others in order; one of
+    those that heard it too would print a traceback of its own.
+    """
+    # It comes first, since starting it unblocks the signal.
+    resource_tracker.ensure_running()
+    # Blocked, and not ignored: what is started inherits that, and a Ctrl-C of this moment reaches us afterwards.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_with_parent(leave: Callable[[], object] | None = None) -> None:

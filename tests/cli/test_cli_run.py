@@ -96,6 +96,19 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_nothing_behind(environment, tmp_pat
     assert not [p for p in processes() if str(out) in p]
 
 
+@pytest.mark.parametrize("moment", ["from scratch", "(cpu): ok"])
+def test_ctrl_c_ends_workers_without_a_word_of_theirs(environment, tmp_path, moment):
+    pytest.importorskip("distributed", reason="needs Dask: pip install uqbench[dask]")
+    out = tmp_path / "results"
+    methods = ["--method", "constant", "llpr", "bootstrap", "--jobs", "2"]
+    code, output = in_a_terminal([*RUN[:1], *RUN[3:], *methods, "--out", str(out)], moment)
+    assert code == 130, output
+    assert "The same command goes on from there." in output
+    for word in ("Traceback", "distributed", "WARNING"):
+        assert word not in output
+    assert not [p for p in processes() if str(out) in p]
+
+
 def processes():
     import psutil
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 from uqbench.cluster.crew import ALONE, GPU
 from uqbench.errors import UqbenchError
+from uqbench.processes import deaf_to_ctrl_c
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -46,21 +48,23 @@ def local_client(jobs: int) -> Iterator[Client]:
         "distributed.deploy.lost-worker-timeout": "60s",
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
     }
-    with (
-        dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address=None,
-            # Limits are those of fits, which have processes of their own.
-            memory_limit=None,
-            resources={ALONE: 1.0} if jobs == 1 else None,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with dask.config.set(settings), ExitStack() as ending:
+        with deaf_to_ctrl_c():
+            cluster = distributed.LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address=None,
+                # Limits are those of fits, which have processes of their own.
+                memory_limit=None,
+                resources={ALONE: 1.0} if jobs == 1 else None,
+                # Below are words on how workers end.
+                silence_logs=logging.ERROR,
+            )
+            ending.enter_context(cluster)
+        client = ending.enter_context(distributed.Client(cluster))
         client.register_plugin(_own_core(_gpus()))
         yield client
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from uqbench.api import Array, LinearProblem
 from uqbench.errors import UqbenchError
 from uqbench.linear.normal import NormalEquations, accumulate
 from uqbench.linear.ridge import Ridge
-from uqbench.linear.tsqr import refine
+from uqbench.linear.tsqr import Factors, factorise
 
 MAX_ITERATIONS = 1000
 TOLERANCE = 1e-9
@@ -31,9 +31,10 @@ ILL_CONDITIONED = 1e9
 
 def fit_ridge(problem: LinearProblem) -> Ridge:
     """One pass over the rows; one more, by TSQR, where the normal equations are too ill-conditioned."""
-    ridge = maximise_evidence(accumulate(problem))
+    normal = accumulate(problem)
+    ridge = maximise_evidence(normal)
     if ridge.eigenvalues.max() > ILL_CONDITIONED * ridge.eigenvalues.min():
-        return refine(problem, ridge)
+        return refine(problem, normal, ridge)
     return ridge
 
 
@@ -45,17 +46,42 @@ def maximise_evidence(normal: NormalEquations) -> Ridge:
     """
     if not normal.square.any():
         raise UqbenchError("all training labels are zero: there is nothing to fit.")
-    posterior = _Diagonal(normal) if len(normal.kinds) == 1 else _Dense(normal)
-    floor = LEAST_RESIDUAL * normal.count * (normal.square / normal.count).max()
     none = np.zeros(len(normal.kinds))
-    alpha = normal.precisions(none, none, np.maximum(normal.square, floor))
-    lam = 1.0
+    alpha = normal.precisions(none, none, np.maximum(normal.square, _floor(normal)))
+    return _maximised(normal, _Diagonal(normal) if len(normal.kinds) == 1 else _Dense(normal), alpha, 1.0)
+
+
+def refine(problem: LinearProblem, normal: NormalEquations, ridge: Ridge) -> Ridge:
+    """The same ridge from a QR of the rows, in one pass: errors grow as eps cond(X), not eps cond(X)².
+
+    The updates go on from where those by normal equations were lost in rounding.
+    """
+    factors = factorise(problem, normal.kinds, normal.column_scale)
+    found = _maximised(normal, factors, ridge.noise_precision, float(np.max(ridge.prior_precision)))
+    left = factors.residuals(found.mean * normal.column_scale)
+    return replace(
+        found,
+        residual_rms=np.sqrt(left / normal.count),
+        solver="TSQR",
+        iterations=ridge.iterations + found.iterations,
+    )
+
+
+def _floor(normal: NormalEquations) -> Array:
+    return LEAST_RESIDUAL * normal.count * (normal.square / normal.count).max()
+
+
+def _maximised(
+    normal: NormalEquations, posterior: _Diagonal | _Dense | Factors, alpha: Array, lam: float
+) -> Ridge:
+    """The fixed point that updates lead to from noise precisions alpha and prior precision lam."""
+    floor = _floor(normal)
     converged: bool = False
     iterations, least, since = 0, np.inf, 0
     while not converged and iterations < MAX_ITERATIONS:
         iterations += 1
         mean, traces = posterior.moments(alpha, lam)
-        residual = np.maximum(_residuals(normal, mean), floor)
+        residual = np.maximum(posterior.residuals(mean), floor)
         # γ = P − λ tr S without its cancellation at large λ.
         gamma = max(float(alpha @ traces), 1e-12)
         new_lam = gamma / max(float(mean @ mean), gamma / (MOST_PRIOR * float((alpha * normal.count).max())))
@@ -65,7 +91,7 @@ def maximise_evidence(normal: NormalEquations) -> Ridge:
         least, since = (change, 0) if change < least else (least, since + 1)
         converged = bool(change < TOLERANCE or (least < SETTLED and since >= PATIENCE))
     mean, traces = posterior.moments(alpha, lam)
-    residual = np.maximum(_residuals(normal, mean), floor)
+    residual = np.maximum(posterior.residuals(mean), floor)
     values, vectors = posterior.eigen(alpha, lam)
     return Ridge(
         kinds=normal.kinds,
@@ -91,20 +117,11 @@ def _residuals(normal: NormalEquations, mean: Array) -> Array:
     return normal.square - 2.0 * normal.moment @ mean + (normal.gram @ mean) @ mean
 
 
-class _Posterior(Protocol):
-    def moments(self, alpha: Array, lam: float) -> tuple[Array, Array]:
-        """Mean (P,) of scaled coefficients, and tr SG_k (K,)."""
-        ...
-
-    def eigen(self, alpha: Array, lam: float) -> tuple[Array, Array]:
-        """Eigenvalues and eigenvectors of S⁻¹."""
-        ...
-
-
 class _Diagonal:
     """One kind: after one eigendecomposition an update costs O(P), and the mean O(P²)."""
 
     def __init__(self, normal: NormalEquations) -> None:
+        self.normal = normal
         values, self.vectors = np.linalg.eigh(normal.gram[0])
         self.values = np.maximum(values, 0.0)
         self.moment = self.vectors.T @ normal.moment[0]
@@ -113,6 +130,9 @@ class _Diagonal:
         variance = 1.0 / (lam + alpha[0] * self.values)
         mean = self.vectors @ (variance * alpha[0] * self.moment)
         return mean, np.array([variance @ self.values])
+
+    def residuals(self, mean: Array) -> Array:
+        return _residuals(self.normal, mean)
 
     def eigen(self, alpha: Array, lam: float) -> tuple[Array, Array]:
         return lam + alpha[0] * self.values, self.vectors
@@ -132,6 +152,9 @@ class _Dense:
         mean = covariance @ (alpha @ self.normal.moment)
         traces = np.array([np.vdot(covariance, gram) for gram in self.normal.gram])
         return mean, traces
+
+    def residuals(self, mean: Array) -> Array:
+        return _residuals(self.normal, mean)
 
     def eigen(self, alpha: Array, lam: float) -> tuple[Array, Array]:
         values, vectors = np.linalg.eigh(self._precision(alpha, lam))

@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from uqbench.api import Array, LinearProblem
+from uqbench.api import Array, Kind, LinearProblem
 from uqbench.linear.ridge import Ridge
 
 
-def refine(problem: LinearProblem, ridge: Ridge) -> Ridge:
-    """The same ridge, its coefficients and covariance from a QR of the weighted rows; one pass.
+@dataclass(frozen=True)
+class Factors:
+    """What evidence needs of the rows: R_k of a QR of each kind's rows beside their labels, columns scaled.
 
-    A tall QR in blocks (TSQR: Demmel, Grigori, Hoemmen & Langou, SIAM J. Sci. Comput. 34, A206 (2012)): errors
-    grow as eps cond(X), not eps cond(X)². The precisions α_k and λ stay those of the evidence.
+    triangles: K arrays (at most P + 1, P + 1).
     """
-    p = problem.n_features
-    alpha = dict(zip(ridge.kinds, ridge.noise_precision, strict=True))
-    # Columns: the scaled features, then the labels. The prior is the first block of rows.
-    upper = np.zeros((p, p + 1))
-    np.fill_diagonal(upper, np.sqrt(ridge.prior_precision))
+
+    triangles: tuple[Array, ...]
+
+    def moments(self, alpha: Array, lam: float) -> tuple[Array, Array]:
+        """Mean (P,) of scaled coefficients, and tr SG_k (K,)."""
+        from scipy.linalg import solve_triangular
+
+        upper, moment = self._whole(alpha, lam)
+        mean = solve_triangular(upper, moment)
+        whitened = [solve_triangular(upper, r[:, :-1].T, trans=1) for r in self.triangles]
+        return mean, np.array([np.vdot(z, z) for z in whitened])
+
+    def residuals(self, mean: Array) -> Array:
+        """‖y_k − X_k m‖² of each kind, (K,)."""
+        return np.array([np.sum((r[:, :-1] @ mean - r[:, -1]) ** 2) for r in self.triangles])
+
+    def eigen(self, alpha: Array, lam: float) -> tuple[Array, Array]:
+        """Eigenvalues, ascending, and eigenvectors of S⁻¹."""
+        _, sizes, right = np.linalg.svd(self._whole(alpha, lam)[0])
+        return sizes[::-1] ** 2, right[::-1].T
+
+    def _whole(self, alpha: Array, lam: float) -> tuple[Array, Array]:
+        """R (P, P) of all rows, weighted, with the prior, so that S⁻¹ = RᵀR, and what the labels are in its basis."""
+        p = self.triangles[0].shape[1] - 1
+        weighted = [np.sqrt(a) * r for a, r in zip(alpha, self.triangles, strict=True)]
+        upper = triangular(np.concatenate([np.sqrt(lam) * np.eye(p, p + 1), *weighted]))
+        return upper[:p, :p], upper[:p, p]
+
+
+def factorise(problem: LinearProblem, kinds: Sequence[Kind], column_scale: Array) -> Factors:
+    """One pass, a tall QR in blocks (TSQR: Demmel, Grigori, Hoemmen & Langou, SIAM J. Sci. Comput. 34, A206 (2012))."""
+    found = {kind: np.empty((0, problem.n_features + 1)) for kind in kinds}
     for block in problem.blocks():
-        stacked = [upper]
         for kind, part in block.parts():
-            weighted = np.column_stack([block.rows[part] / ridge.column_scale, block.labels[part]])
-            stacked.append(np.sqrt(alpha[kind]) * weighted)
-        upper = triangular(np.concatenate(stacked))
-    left, singular, right = np.linalg.svd(upper[:p, :p])
-    mean = right.T @ ((left.T @ upper[:p, p]) / singular) / ridge.column_scale
-    refined = replace(ridge, mean=mean, eigenvalues=singular**2, eigenvectors=right.T, solver="TSQR")
-    return replace(refined, **second_look(problem, refined))
+            rows = np.column_stack([block.rows[part] / column_scale, block.labels[part]])
+            found[kind] = triangular(np.concatenate([found[kind], rows]))
+    return Factors(tuple(found.values()))
 
 
 def second_look(problem: LinearProblem, ridge: Ridge) -> dict[str, Array]:

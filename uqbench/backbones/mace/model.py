@@ -93,6 +93,64 @@ def build_network(
     return network
 
 
+@dataclass(frozen=True)
+class Edges:
+    """What the layers are told of m edges: lengths (m, 1), Å, spherical harmonics, radial functions and cutoff."""
+
+    lengths: torch.Tensor
+    harmonics: torch.Tensor
+    radial: torch.Tensor
+    cutoff: torch.Tensor | None
+
+
+def edge_vectors(batch: Batch, positions: torch.Tensor, strain: torch.Tensor) -> torch.Tensor:
+    """(m, 3) from atom i to atom j of each edge, Å; arguments as for layer_features."""
+    import torch
+
+    vectors = positions[batch.edges[1]] - positions[batch.edges[0]] + batch.shifts
+    symmetric = 0.5 * (strain + strain.transpose(-1, -2))
+    return vectors + torch.einsum("ea,eab->eb", vectors, symmetric[batch.edge_structure])
+
+
+def edges_of(network: Network, batch: Batch, vectors: torch.Tensor) -> Edges:
+    """vectors: (m, 3), of the batch's edges."""
+    import torch
+
+    lengths = torch.linalg.norm(vectors, dim=-1, keepdim=True)
+    harmonics = network.spherical_harmonics(vectors)
+    radial, cutoff = network.radial_embedding(lengths, batch.node_attrs, batch.edges, network.atomic_numbers)
+    return Edges(lengths, harmonics, radial, cutoff)
+
+
+def pass_on(network: Network, layer: int, atoms: torch.Tensor, edges: Edges, batch: Batch) -> torch.Tensor:
+    """Features of atoms (n, ...) after a layer, of those before it."""
+    messages, residual = network.interactions[layer](
+        node_attrs=batch.node_attrs,
+        node_feats=atoms,
+        edge_attrs=edges.harmonics,
+        edge_feats=edges.radial,
+        edge_index=batch.edges,
+        cutoff=edges.cutoff,
+        first_layer=layer == 0,
+    )
+    return network.products[layer](node_feats=messages, sc=residual, node_attrs=batch.node_attrs)
+
+
+def readout_features(network: Network, layer: int, atoms: torch.Tensor) -> list[torch.Tensor]:
+    """φ (n, features) of a layer's readout, eV, of what the layer has made of atoms; none if it has no readout."""
+    # A network with one readout reads its last layer.
+    number = layer - len(network.interactions) + len(network.readouts)
+    return [network.scale_shift.scale * _read(network.readouts[number], atoms)] if number >= 0 else []
+
+
+def pair_features(network: Network, edges: Edges, batch: Batch) -> list[torch.Tensor]:
+    """φ (n, 1) of a pair repulsion, eV, if there is one."""
+    if not hasattr(network, PAIR_WEIGHT):
+        return []
+    pairs = network.pair_repulsion_fn(edges.lengths, batch.node_attrs, batch.edges, network.atomic_numbers)
+    return [network.scale_shift.scale * pairs[:, None]]
+
+
 def layer_features(
     network: Network, batch: Batch, positions: torch.Tensor, strain: torch.Tensor
 ) -> list[torch.Tensor]:
@@ -101,35 +159,13 @@ def layer_features(
     positions: (n, 3), those of the batch or others close by. strain: (B, 3, 3), its symmetric part deforms
     cells and positions. Differentiable in both, also under torch.func.grad and jacrev.
     """
-    import torch
-
-    vectors = positions[batch.edges[1]] - positions[batch.edges[0]] + batch.shifts
-    symmetric = 0.5 * (strain + strain.transpose(-1, -2))
-    vectors = vectors + torch.einsum("ea,eab->eb", vectors, symmetric[batch.edge_structure])
-    lengths = torch.linalg.norm(vectors, dim=-1, keepdim=True)
+    edges = edges_of(network, batch, edge_vectors(batch, positions, strain))
     atoms = network.node_embedding(batch.node_attrs)
-    harmonics = network.spherical_harmonics(vectors)
-    radial, cutoff = network.radial_embedding(lengths, batch.node_attrs, batch.edges, network.atomic_numbers)
     features = []
-    for layer, (interaction, product) in enumerate(zip(network.interactions, network.products, strict=True)):
-        atoms, residual = interaction(
-            node_attrs=batch.node_attrs,
-            node_feats=atoms,
-            edge_attrs=harmonics,
-            edge_feats=radial,
-            edge_index=batch.edges,
-            cutoff=cutoff,
-            first_layer=layer == 0,
-        )
-        atoms = product(node_feats=atoms, sc=residual, node_attrs=batch.node_attrs)
-        # A network with one readout reads its last layer.
-        number = layer - len(network.interactions) + len(network.readouts)
-        if number >= 0:
-            features.append(network.scale_shift.scale * _read(network.readouts[number], atoms))
-    if hasattr(network, PAIR_WEIGHT):
-        pairs = network.pair_repulsion_fn(lengths, batch.node_attrs, batch.edges, network.atomic_numbers)
-        features.append(network.scale_shift.scale * pairs[:, None])
-    return features
+    for layer in range(len(network.interactions)):
+        atoms = pass_on(network, layer, atoms, edges, batch)
+        features += readout_features(network, layer, atoms)
+    return features + pair_features(network, edges, batch)
 
 
 def _read(readout: Any, atoms: torch.Tensor) -> torch.Tensor:

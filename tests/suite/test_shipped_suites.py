@@ -2,6 +2,7 @@
 
 import pytest
 
+from uqbench.api import NetworkMethod
 from uqbench.cli import main
 from uqbench.errors import UqbenchError
 from uqbench.registry import discover
@@ -48,3 +49,14 @@ def test_splits_of_the_zuo2020_suite_hold_no_group_out():
     plan = plan_suite(suite, discover())
     assert suite.held_out == ()
     assert len(plan) == 4 * 5 * len(suite.methods)
+
+
+@pytest.mark.parametrize("name", ["mace", "molecules"])
+def test_suites_of_networks_have_every_method_for_networks_and_weights_that_keep_energies(name):
+    registry = discover()
+    suite = load_suite(find_suite(name))
+    plan = plan_suite(suite, registry)
+    theirs = {name for name, kind in registry.methods.items() if issubclass(kind, NetworkMethod)}
+    assert theirs <= {fit.method.name for fit in plan}
+    assert suite.weights == "stated"
+    assert {fit.backbone.name for fit in plan} == {"mace"}

@@ -3,9 +3,9 @@
 Ours, not the published algorithm (that is `pops`): the corrections' covariance, normalised by leverage,
 A = C⁻¹[Σ_n (e_n²/h_n) x_n x_nᵀ]C⁻¹, says how far single rows pull the coefficients; the cluster-robust covariance
 B = C⁻¹[Σ_c s_c s_cᵀ]C⁻¹ of scores s_c = Σ_n e_n x_n over the rows n of a cluster says how far whole structures do,
-whose rows err together. Half-widths are a sqrt(xᵀ(A + ρB)x) + c. For each kind a, c ≥ 0 minimise the interval score of
-predictions in cluster cross-validation on train, where the residuals, A and B are those of a fit that has not seen the
-cluster; so does one ρ ≥ 0 for all kinds, out of a few. No calibration split is needed.
+whose forces err together. Half-widths are a sqrt(xᵀ(A + ρB)x) + c, for energies, one a structure, with ρ = 0. For each
+kind a, c ≥ 0 minimise the interval score of predictions in cluster cross-validation on train, where the residuals, A
+and B are those of a fit that has not seen the cluster; so does one ρ ≥ 0, out of a few. No calibration split is needed.
 
 Cost: four passes over the rows, K times the work in three of them, K + 1 eigendecompositions; O(P²) a predicted row.
 Limits: states 95 % intervals, not an envelope; out of distribution they cover less, as all calibrated ones do.
@@ -54,13 +54,18 @@ class PopsCalibrated(LinearMethod):
         left_out = leave_folds_out(problem, ridge, self.folds, rng)
         rows, clusters = correction_moments(left_out, ridge.leverage_floor(LEVERAGE_FLOOR))
         clusters *= np.trace(rows[-1]) / max(np.trace(clusters[-1]), np.finfo(float).tiny)
-        share, widths = _best(_held_out(left_out, rows, clusters))
+        held_out = _held_out(left_out, rows, clusters)
+        share, widths = _best({k: held for k, held in held_out.items() if k != "energy"})
+        if "energy" in held_out:
+            error, shape, _ = held_out["energy"]
+            widths["energy"] = fit_width(error, np.sqrt(shape), LEVEL)
         scale: dict[Kind, float] = {k: a for k, (a, _) in widths.items()}
         floor: dict[Kind, float] = {k: c * problem.scales[k] for k, (_, c) in widths.items()}
         facts = ridge.facts | {"cluster_share": share}
         facts |= {f"a_{k}": a for k, a in scale.items()} | {f"c_{k}": c for k, c in floor.items()}
         factor = ridge.whitener @ _root(rows[-1] + share * clusters[-1])
-        return ScaledWidth(ridge.mean, factor, scale, floor, LEVEL, facts, ridge.device)
+        own: dict[Kind, Array] = {"energy": ridge.whitener @ _root(rows[-1])}
+        return ScaledWidth(ridge.mean, factor, scale, floor, LEVEL, facts, ridge.device, own)
 
 
 def _root(moment: Array) -> Array:

@@ -81,7 +81,7 @@ def test_calibrated_interval_score_beats_constant_where_the_misfit_grows_with_th
 
 
 def test_the_shape_holds_the_share_of_clusters_that_it_says():
-    """A + ρB of the fit to all rows, B scaled to the trace of A in whitened coordinates."""
+    """A + ρB of the fit to all rows, B scaled to the trace of A in whitened coordinates; of energies A alone."""
     problem = atomic_problem()
     posterior = PopsCalibrated(folds=5).fit(problem, np.random.default_rng(6))
     ridge = fit_ridge(problem)
@@ -93,6 +93,11 @@ def test_the_shape_holds_the_share_of_clusters_that_it_says():
     expected = ridge.whitener @ shape @ ridge.whitener.T
     found = posterior.factor @ posterior.factor.T
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8 * expected.max())
+    x = np.random.default_rng(0).standard_normal((20, 8))
+    for kind, moment in (("energy", rows), ("forces", shape)):
+        bounds = posterior.predict_rows(x, kind)
+        half = posterior.scale[kind] * np.linalg.norm(x @ ridge.whitener @ np.linalg.cholesky(moment), axis=1)
+        np.testing.assert_allclose(bounds.upper - bounds.mean, half + posterior.floor[kind], rtol=1e-6)
 
 
 def test_the_share_of_clusters_lowers_the_score_of_fresh_clusters(monkeypatch):

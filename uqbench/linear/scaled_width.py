@@ -18,7 +18,8 @@ class ScaledWidth(ParameterPosterior):
 
     mean: (P,). factor: (P, r), A = factor factorᵀ. scale, floor: a_k without unit and c_k in the unit of the
     kind, for half-widths at `level`. A kind that was not trained on has the scale of forces,
-    else of the first. device: where rows are predicted (see uqbench.linear.arrays).
+    else of the first. device: where rows are predicted (see uqbench.linear.arrays). own: factors of kinds whose
+    widths have another shape.
     """
 
     mean: Array
@@ -28,12 +29,13 @@ class ScaledWidth(ParameterPosterior):
     level: float
     facts: Mapping[str, float | str] = field(default_factory=dict)
     device: str = "cpu"
+    own: Mapping[Kind, Array] = field(default_factory=dict)
 
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
         """Bounds stated at `level`, and the standard deviation of a Gaussian with these as central interval."""
         arrays = Arrays(self.device)
         x = arrays.put(rows)
-        shape = np.sqrt(arrays.squared_norms(x @ arrays.put(self.factor)))
+        shape = np.sqrt(arrays.squared_norms(x @ arrays.put(self.own.get(kind, self.factor))))
         half = self._scale(kind) * shape + self.floor.get(kind, 0.0)
         mean = arrays.get(x @ arrays.put(self.mean))
         return Prediction(mean, half / self._quantile(), mean - half, mean + half, self.level)

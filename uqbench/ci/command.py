@@ -160,7 +160,11 @@ def _with_gone(found: Comparison, base: Side, head: Side | None, suite: Suite) -
         for cell in gone
         if head is None or cell in head.entries
     ]
-    notes = (f"cells of the baseline that belong to other suites, and are not looked at: {others}",) if others else ()
+    notes = (
+        (f"cells of the baseline that belong to other suites, and are not looked at: {others}",)
+        if others
+        else ()
+    )
     return replace(
         found, gone=tuple(gone), findings=(*findings, *found.findings), notes=(*found.notes, *notes)
     )

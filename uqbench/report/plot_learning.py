@@ -151,7 +151,7 @@ def _reach(values: Sequence[ScorePart]) -> Array:
 def _error_handle():
     from matplotlib.lines import Line2D
 
-    return [Line2D([], [], color="black", linewidth=2.5, label="RMSE: the error that stays")]
+    return [Line2D([], [], color="black", linewidth=2.5, label="RMSE")]
 
 
 def _ticks(axes: Sequence[Axes], curve: Curve) -> None:

@@ -123,23 +123,22 @@ def _peak_above_input(work: Callable[[Table], object], source: RowFile, small: R
 
 @dataclass(frozen=True)
 class MachineRates:
-    """Multiplications and additions a second, of matrix products that have all that they could wish for."""
+    """Multiplications and additions a second of processor time, of products that have all that they could wish for."""
 
     gemm: float
     syrk: float
 
     @classmethod
     def measured(cls) -> "MachineRates":
-        """Best of five of 4096 × 1024 rows."""
+        """Median of five of 4096 × 1024 rows."""
         rows = np.random.default_rng(0).standard_normal((4096, 1024))
         square, gram = rows[:1024].copy(), np.zeros((1024, 1024), order="F")
         work = rows.size * 1024
         both = interleaved({"syrk": lambda: _add_gram(rows, gram), "gemm": lambda: rows @ square}, 5, 60.0)
-        syrk, gemm = min(both["syrk"].seconds), min(both["gemm"].seconds)
-        return cls(2 * work / gemm, work / syrk)
+        return cls(2 * work / both["gemm"].cpu_median, work / both["syrk"].cpu_median)
 
     def floor_of_fit(self, n: int, p: int) -> float:
-        """Seconds for two Gram matrices, a triangular product (whitening) and a square one (projection)."""
+        """Processor seconds for two Gram matrices, a triangular product (whitening) and a square one (projection)."""
         return 2 * n * p**2 / self.syrk + (n * p**2 + 2 * n * p**2) / self.gemm
 
 
@@ -163,7 +162,7 @@ def timed_beside(
 ) -> None:
     """Benchmark an action, with another one run before each round, so that drift hits both alike.
 
-    Processor time too: on a machine that others use it is the fairer ratio, if BLAS has one thread.
+    Processor time too, cpu_s: on a machine that others use it is the fairer one, if BLAS has one thread.
     """
     ours: list[Elapsed] = []
     theirs: list[Elapsed] = []
@@ -176,10 +175,13 @@ def timed_beside(
     )
     ours, theirs = ours[warmups:], theirs[warmups:]
     wall, cpu = (float(np.median([getattr(e, unit) for e in theirs])) for unit in ("wall", "cpu"))
+    own = float(np.median([e.cpu for e in ours]))
     benchmark.extra_info |= {
+        "cpu_s": own,
         f"{name}_s": wall,
+        f"{name}_cpu_s": cpu,
         f"time_over_{name}": benchmark.stats.stats.median / wall,
-        f"cpu_time_over_{name}": float(np.median([e.cpu for e in ours])) / cpu,
+        f"cpu_time_over_{name}": own / cpu,
     }
 
 

@@ -54,6 +54,23 @@ class Resampled:
             raise UqbenchError(f"no property {name!r} was computed; there are {', '.join(self.names)}.")
         return self.values[:, self.names.index(name)]
 
+    def part(self, start: int, stop: int) -> Resampled:
+        """Those of the potentials from start on, before stop."""
+        cut = slice(start, stop)
+        return Resampled(
+            self.names, self.values[cut], self.status[cut], self.reasons[cut], self.accepted[cut]
+        )
+
+    def and_then(self, other: Resampled) -> Resampled:
+        """Followed by the same properties of other potentials."""
+        return Resampled(
+            self.names,
+            np.concatenate([self.values, other.values]),
+            self.status + other.status,
+            self.reasons + other.reasons,
+            np.concatenate([self.accepted, other.accepted]),
+        )
+
 
 Propagator = Callable[[Array], Resampled]
 """Properties of coefficients (n, P)."""

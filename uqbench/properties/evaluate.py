@@ -89,7 +89,7 @@ def _by_parameters(
     more = [k for k, part in enumerate(found) if (~(part.accepted & part.ok)).mean() <= MOST_WILD]
     if more and len(drawn) > PILOT:
         for k, part in zip(more, _each(carry, [scaled[k][PILOT:] for k in more]), strict=True):
-            found[k] = _joined(found[k], part)
+            found[k] = found[k].and_then(part)
     total = sum(len(part.status) for part in found) + len(probes)
     seconds = {"one": one, "all": (time.perf_counter() - began - one) / total}
     slopes = _slopes(probed, steps) if cornered else {}
@@ -130,25 +130,8 @@ def _carrier(
 
 def _each(carry: Propagator, sets: Sequence[Array]) -> list[Resampled]:
     """Sets of samples in one call, each with its own result."""
-    return _parts(carry(np.concatenate(sets)), [len(s) for s in sets])
-
-
-def _parts(found: Resampled, sizes: Sequence[int]) -> list[Resampled]:
-    ends = np.cumsum(sizes)
-    return [
-        Resampled(found.names, found.values[a:b], found.status[a:b], found.reasons[a:b], found.accepted[a:b])
-        for a, b in zip(ends - sizes, ends, strict=True)
-    ]
-
-
-def _joined(one: Resampled, other: Resampled) -> Resampled:
-    return Resampled(
-        one.names,
-        np.concatenate([one.values, other.values]),
-        one.status + other.status,
-        one.reasons + other.reasons,
-        np.concatenate([one.accepted, other.accepted]),
-    )
+    found, ends = carry(np.concatenate(sets)), np.cumsum([len(s) for s in sets])
+    return [found.part(end - len(s), end) for s, end in zip(sets, ends.tolist(), strict=True)]
 
 
 def _slopes(probed: Resampled, steps: Array) -> dict[str, Array]:
@@ -224,7 +207,7 @@ def _by_noise(quantity: Quantity, posterior: HasJointNoise, kappas: Sequence[flo
         _outcomes(
             quantity,
             centre,
-            _parts(centre, [0])[0],
+            centre.part(0, 0),
             route,
             seconds,
             noise={name: kappa * float(np.sqrt(variance)) for name, variance in variances.items()},

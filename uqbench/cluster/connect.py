@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,9 +48,21 @@ def local_client(jobs: int) -> Iterator[Client]:
         "distributed.deploy.lost-worker-timeout": "60s",
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
     }
-    with dask.config.set(settings), ExitStack() as ending:
+    with (
+        dask.config.set(settings),
+        _workers(distributed, jobs) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        # It runs wherever garbage is collected, and a Ctrl-C that comes meanwhile is lost in it.
+        distributed.gc.disable_gc_diagnosis(force=True)
+        client.register_plugin(_own_core(_gpus()))
+        yield client
+
+
+def _workers(distributed: Any, jobs: int) -> Any:
+    try:
         with deaf_to_ctrl_c():
-            cluster = distributed.LocalCluster(
+            return distributed.LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,
                 processes=True,
@@ -60,13 +72,14 @@ def local_client(jobs: int) -> Iterator[Client]:
                 # Limits are those of fits, which have processes of their own.
                 memory_limit=None,
                 resources={ALONE: 1.0} if jobs == 1 else None,
-                # Below are words on how workers end.
-                silence_logs=logging.ERROR,
+                # What befalls workers is told by who waits for their work.
+                silence_logs=logging.CRITICAL,
             )
-            ending.enter_context(cluster)
-        client = ending.enter_context(distributed.Client(cluster))
-        client.register_plugin(_own_core(_gpus()))
-        yield client
+    # One was killed as it started, or there is no room for it.
+    except (RuntimeError, OSError) as error:
+        raise UqbenchError(
+            f"--jobs {jobs}: workers could not be started ({error}). Run the same command again, perhaps with fewer."
+        ) from error
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class Cqr(LinearMethod):
     def fit(self, problem: LinearProblem, rng: Generator) -> EnergyQuantiles:
         """Two passes over the rows; rng deals the clusters that are kept back. Energy rows are held in memory.
 
-        Raises UqbenchError if there are fewer than 10 training energies.
+        Raises UqbenchError if there are fewer than 10 training energies, or all are of one cluster.
         """
         from sklearn.ensemble import HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
@@ -62,6 +62,10 @@ class Cqr(LinearMethod):
                 f"cqr: {len(rows)} training energies; at least {FEWEST} are needed to learn from."
             )
         clusters = rng.permutation(np.unique(cluster))
+        if len(clusters) < 2:
+            raise UqbenchError(
+                "cqr: 1 training cluster has all energies, and some are kept back; at least 2 are needed."
+            )
         kept_back = np.isin(cluster, clusters[: max(1, round(KEPT_BACK * len(clusters)))])
         seed = int(rng.integers(2**31))
         lower, upper = (

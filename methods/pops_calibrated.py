@@ -3,9 +3,10 @@
 Ours, not the published algorithm (that is `pops`): the corrections' covariance, normalised by leverage,
 A = C⁻¹[Σ_n (e_n²/h_n) x_n x_nᵀ]C⁻¹, says how far single rows pull the coefficients; the cluster-robust covariance
 B = C⁻¹[Σ_c s_c s_cᵀ]C⁻¹ of scores s_c = Σ_n e_n x_n over the rows n of a cluster says how far whole structures do,
-whose forces err together. Half-widths are a sqrt(xᵀ(A + ρB)x) + c, for energies, one a structure, with ρ = 0. For each
-kind a, c ≥ 0 minimise the interval score of predictions in cluster cross-validation on train, where the residuals, A
-and B are those of a fit that has not seen the cluster; so does one ρ ≥ 0, out of a few. No calibration split is needed.
+whose forces err together. Half-widths are a sqrt(xᵀ(A + ρB)x) + c. For each kind a, c ≥ 0 and, out of a few values, ρ
+minimise the interval score of predictions in cluster cross-validation on train, where the residuals, A and B are those
+of a fit that has not seen the cluster; for energies, one a structure, ρ = 0. No calibration split is needed. Simulation
+results are carried by the covariance of forces.
 
 Cost: four passes over the rows, K times the work in three of them, K + 1 eigendecompositions; O(P²) a predicted row.
 Limits: states 95 % intervals, not an envelope; out of distribution they cover less, as all calibrated ones do.
@@ -16,7 +17,6 @@ Liang & Zeger, Biometrika 73, 13 (1986); the interval score as loss: Gneiting & 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,18 +54,17 @@ class PopsCalibrated(LinearMethod):
         left_out = leave_folds_out(problem, ridge, self.folds, rng)
         rows, clusters = correction_moments(left_out, ridge.leverage_floor(LEVERAGE_FLOOR))
         clusters *= np.trace(rows[-1]) / max(np.trace(clusters[-1]), np.finfo(float).tiny)
-        held_out = _held_out(left_out, rows, clusters)
-        share, widths = _best({k: held for k, held in held_out.items() if k != "energy"})
-        if "energy" in held_out:
-            error, shape, _ = held_out["energy"]
-            widths["energy"] = fit_width(error, np.sqrt(shape), LEVEL)
-        scale: dict[Kind, float] = {k: a for k, (a, _) in widths.items()}
-        floor: dict[Kind, float] = {k: c * problem.scales[k] for k, (_, c) in widths.items()}
-        facts = ridge.facts | {"cluster_share": share}
-        facts |= {f"a_{k}": a for k, a in scale.items()} | {f"c_{k}": c for k, c in floor.items()}
-        factor = ridge.whitener @ _root(rows[-1] + share * clusters[-1])
-        own: dict[Kind, Array] = {"energy": ridge.whitener @ _root(rows[-1])}
-        return ScaledWidth(ridge.mean, factor, scale, floor, LEVEL, facts, ridge.device, own)
+        scale: dict[Kind, float] = {}
+        floor: dict[Kind, float] = {}
+        factor: dict[Kind, Array] = {}
+        facts = dict(ridge.facts)
+        for kind, held_out in _held_out(left_out, rows, clusters).items():
+            share, scale[kind], width = _best(*held_out, (0.0,) if kind == "energy" else SHARES)
+            floor[kind] = width * problem.scales[kind]
+            factor[kind] = ridge.whitener @ _root(rows[-1] + share * clusters[-1])
+            facts |= {f"a_{kind}": scale[kind], f"c_{kind}": floor[kind], f"cluster_share_{kind}": share}
+        of_parameters = factor.get("forces", next(iter(factor.values())))
+        return ScaledWidth(ridge.mean, of_parameters, scale, floor, LEVEL, facts, ridge.device, factor)
 
 
 def _root(moment: Array) -> Array:
@@ -94,17 +93,12 @@ def _joined(pieces: list[tuple[Array, Array, Array]]) -> tuple[Array, Array, Arr
 
 
 def _best(
-    held_out: Mapping[Kind, tuple[Array, Array, Array]],
-) -> tuple[float, dict[Kind, tuple[float, float]]]:
-    """ρ with the least product of the kinds' interval scores, and (a, c) of each kind at it."""
-    tried: list[tuple[float, float, dict[Kind, tuple[float, float]]]] = []
-    for share in SHARES:
-        widths: dict[Kind, tuple[float, float]] = {}
-        loss = 0.0
-        for kind, (error, of_rows, of_clusters) in held_out.items():
-            shape = np.sqrt(of_rows + share * of_clusters)
-            a, c = widths[kind] = fit_width(error, shape, LEVEL)
-            loss += float(np.log(max(width_loss(error, a * shape + c, LEVEL), np.finfo(float).tiny)))
-        tried.append((loss, share, widths))
-    _, share, widths = min(tried, key=lambda one: one[0])
-    return share, widths
+    error: Array, of_rows: Array, of_clusters: Array, shares: tuple[float, ...]
+) -> tuple[float, float, float]:
+    """(ρ, a, c) with the least interval score of |error| under a sqrt(xᵀAx + ρ xᵀBx) + c."""
+    tried: list[tuple[float, float, float, float]] = []
+    for share in shares:
+        shape = np.sqrt(of_rows + share * of_clusters)
+        a, c = fit_width(error, shape, LEVEL)
+        tried.append((width_loss(error, a * shape + c, LEVEL), share, a, c))
+    return min(tried)[1:]

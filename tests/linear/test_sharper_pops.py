@@ -87,7 +87,7 @@ def test_the_shape_holds_the_share_of_clusters_that_it_says():
     ridge = fit_ridge(problem)
     left_out = leave_folds_out(problem, ridge, 5, np.random.default_rng(6))
     rows, clusters = (m[-1] for m in correction_moments(left_out, ridge.leverage_floor(LEVERAGE_FLOOR)))
-    share = posterior.facts["cluster_share"]
+    share = posterior.facts["cluster_share_forces"]
     assert share in pops_calibrated.SHARES
     shape = rows + share * clusters * np.trace(rows) / np.trace(clusters)
     expected = ridge.whitener @ shape @ ridge.whitener.T

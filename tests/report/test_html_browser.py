@@ -85,17 +85,21 @@ def test_all_tables_have_their_rows(page):
     assert len(page.all("#scores tbody tr")) == 12
     assert len(page.all("#properties tbody tr")) == 8
     assert len(page.all("#failures tbody tr")) == 1
-    assert page.texts("#counts") == ["8 cells scored, 1 failed, 0 not applicable, 0 problems. GPU: no record."]
+    assert page.texts("#counts") == [
+        "8 cells scored, 1 failed, 0 not applicable, 0 problems. GPU: no record."
+    ]
 
 
 def test_a_heading_sorts_by_its_numbers_both_ways_and_by_keyboard(page):
     (heading,) = [h for h in page.all("#scores thead th") if h.text.startswith("score") and "d" not in h.text]
     heading.click()
+    page.wait("document.querySelector('#scores thead th[aria-sort=ascending]')")
     values = [float(text.split()[0]) for text in column(page, 4) if text != "–"]
     assert values == sorted(values)
     assert heading.get_attribute("aria-sort") == "ascending"
     page.run("arguments[0].querySelector('[tabindex], button').focus()", heading)
     page.driver.switch_to.active_element.send_keys("\n")
+    page.wait("document.querySelector('#scores thead th[aria-sort=descending]')")
     values = [float(text.split()[0]) for text in column(page, 4) if text != "–"]
     assert values == sorted(values, reverse=True)
     assert heading.get_attribute("aria-sort") == "descending"
@@ -119,6 +123,19 @@ def test_the_chart_follows_the_choice(page):
     assert marks() == 2
     choose(page, "machine", "a machine")
     page.wait("document.querySelector('.chart').querySelectorAll('.point').length === 10")
+
+
+def test_the_front_runs_up_and_to_the_right_edge(page):
+    choose(page, "machine", "a machine")
+    page.wait("document.querySelector('.chart').querySelectorAll('.point').length === 10")
+    x, y = page.run(
+        "const t = document.querySelector('.chart').data.find((t) => t.name === 'Pareto front'); return [t.x, t.y]"
+    )
+    (right, top) = page.run(
+        "const l = document.querySelector('.chart').layout; return [10 ** l.xaxis.range[1], 10 ** l.yaxis.range[1]]"
+    )
+    assert (x[0], y[0]) == (x[1], pytest.approx(top))
+    assert (x[-1], y[-1]) == (pytest.approx(right), y[-2])
 
 
 def test_a_click_and_a_key_open_what_lies_behind_a_row(page):

@@ -67,12 +67,11 @@ def leave_folds_out(problem: LinearProblem, ridge: Ridge, n_folds: int, rng: Gen
     fold_of = np.arange(n_clusters) % n_folds
     rng.shuffle(fold_of)
     p = problem.n_features
-    alpha = dict(zip(ridge.kinds, ridge.noise_precision, strict=True))
     arrays = ridge.arrays
     grams, moment = [arrays.zeros(p, p) for _ in range(n_folds)], np.zeros((n_folds, p))
     for block in problem.blocks():
         fold = fold_of[np.searchsorted(problem.clusters, block.cluster)]
-        weight = np.sqrt(np.concatenate([np.full(s.stop - s.start, alpha[k]) for k, s in block.parts()]))
+        weight = np.sqrt(ridge.precisions(block))
         rows = arrays.put(block.rows) * arrays.put(weight)[:, None] / arrays.put(ridge.column_scale)
         labels = block.labels * weight
         for f in range(n_folds):

@@ -97,8 +97,6 @@ def _without(cluster: int, z: Array, e: Array, root: Array) -> Array:
 
 def _weighted(block: RowBlock, ridge: Ridge) -> tuple[Array, Array, Array]:
     """Rows whitened and residuals, both times √α_k, (b, P) and (b,), and √α_k (b,)."""
-    root = np.empty(len(block.labels))
-    for kind, part in block.parts():
-        root[part] = np.sqrt(ridge.noise_precision[ridge.kinds.index(kind)])
+    root = np.sqrt(ridge.precisions(block))
     z = ridge.arrays.get(ridge.whiten(block.rows)) * root[:, None]
     return z, (block.labels - block.rows @ ridge.mean) * root, root

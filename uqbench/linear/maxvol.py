@@ -60,7 +60,4 @@ def active_inverse(
 
 def weighted(block: RowBlock, ridge: Ridge) -> Device:
     """Rows whitened, times √α of their kind, (b, P): their squared lengths are hat-matrix leverages."""
-    root = np.empty(len(block.labels))
-    for kind, part in block.parts():
-        root[part] = np.sqrt(ridge.noise_precision[ridge.kinds.index(kind)])
-    return ridge.whiten(block.rows) * ridge.arrays.put(root)[:, None]
+    return ridge.whiten(block.rows) * ridge.arrays.put(np.sqrt(ridge.precisions(block)))[:, None]

@@ -23,7 +23,6 @@ def correction_moments(left_out: LeftOut, floor: Mapping[Kind, float]) -> tuple[
     """
     ridge = left_out.ridge
     k, p = left_out.n_folds, len(ridge.mean)
-    alpha = dict(zip(ridge.kinds, ridge.noise_precision, strict=True))
     fits = [(left_out.whitener(f), left_out.means[f]) for f in range(k)] + [(ridge.whitener, ridge.mean)]
     fits = [(ridge.arrays.put(whitener), ridge.arrays.put(mean)) for whitener, mean in fits]
     arrays = ridge.arrays
@@ -34,9 +33,9 @@ def correction_moments(left_out: LeftOut, floor: Mapping[Kind, float]) -> tuple[
     for block in left_out.problem.blocks():
         fold = left_out.folds(block)
         group = np.searchsorted(clusters, block.cluster) % n_groups
-        precision, least = np.empty(len(fold)), np.empty(len(fold))
+        precision, least = ridge.precisions(block), np.empty(len(fold))
         for kind, part in block.parts():
-            precision[part], least[part] = alpha[kind], floor[kind]
+            least[part] = floor[kind]
         block_rows = arrays.put(block.rows)
         for f, (whitener, mean) in enumerate(fits):
             seen = np.flatnonzero(fold != f)

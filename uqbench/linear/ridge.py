@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from uqbench.api import Array, Kind, Weights
+from uqbench.api import Array, Kind, RowBlock, Weights
 from uqbench.linear.arrays import Arrays, Device
 
 
@@ -56,6 +56,13 @@ class Ridge:
     def whiten(self, rows: Array) -> Device:
         """z = rows · W, (n, P), on the device: leverages xᵀSx are |z|²."""
         return self.arrays.put(rows) @ self._device_whitener
+
+    def precisions(self, block: RowBlock) -> Array:
+        """α_k of each row of a block, (n,)."""
+        alpha = np.empty(len(block.labels))
+        for kind, part in block.parts():
+            alpha[part] = self.noise_precision[self.kinds.index(kind)]
+        return alpha
 
     def leverage_floor(self, share: float) -> dict[Kind, float]:
         """Least leverage of each kind, as a share of its mean."""

@@ -37,7 +37,10 @@ def test_error_bars_are_those_of_the_noise_and_energies_are_per_atom(method):
 
 
 def test_the_mixture_is_what_draws_of_its_members_have():
-    """A member at random, then a draw of its noise: same mean, and the covariance but for Bessel's correction."""
+    """A member at random, then a draw of its noise: same mean, and the covariance but for Bessel's correction.
+
+    Entries within three standard errors, but for the one in 370 that chance takes beyond.
+    """
     posterior, (atoms, *_) = fitted(CorrelatedNoiseEnsemble(members=4)), unseen_structures()
     rng = np.random.default_rng(1)
     n = 400_000
@@ -49,9 +52,12 @@ def test_the_mixture_is_what_draws_of_its_members_have():
         draws.append(rng.multivariate_normal(means[-1], covariance, size=n // 4))
     values = np.concatenate(draws) - np.mean(means, axis=0)
     wanted = posterior.joint_covariance(atoms) - np.cov(means, rowvar=False) / 4
+    off = []
     for i in range(values.shape[1]):
         products = values * values[:, i : i + 1]
-        assert np.all(np.abs(products.mean(axis=0) - wanted[i]) < 4 * products.std(axis=0) / np.sqrt(n))
+        off.append((products.mean(axis=0) - wanted[i]) / (products.std(axis=0) / np.sqrt(n)))
+    assert np.mean(np.abs(off) > 3) < 0.01
+    assert np.abs(off).max() < 4.5
     prediction = posterior.predict([atoms])
     np.testing.assert_allclose(prediction.energy.mean * len(atoms), np.mean(means, axis=0)[0])
     diagonal = np.concatenate([prediction.energy.std * len(atoms), prediction.forces.std]) ** 2

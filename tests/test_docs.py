@@ -132,7 +132,7 @@ def test_links_and_figures_of_the_site_are_there_and_nothing_is_fetched_from_els
 
 def test_the_figures_of_the_leaderboards_are_there():
     pages = sorted(DOCS.with_name("leaderboard").rglob("README.md"))
-    assert len(pages) == 3
+    assert len(pages) > 1
     for page in pages:
         figures = re.findall(r"\]\((figures/[^)]+)\)", page.read_text())
         assert figures

@@ -150,6 +150,8 @@ def reproduction(alike: Sequence[Sequence[Section]], records: Sequence[Record]) 
         f"Records made from {escape(created[0])} to {escape(created[-1])} with {software}. A dataset given by its "
         f"file goes by the file's name here; give its path.{own}\n\n"
         f"```\n{commands}\n```\n\n"
+        "What a command does not say (groups held out, scales and weights of labels) is in the `suite.yaml` that the "
+        "run wrote: `python -m uqbench run --suite suite.yaml`.\n\n"
         f"Random: the split and every fit, from the seed ({seeds}) and the number of the fold; score intervals "
         f"({RESAMPLES:,} resamples) and comparisons, both from seed {BOOTSTRAP_SEED}. "
         "`python -m uqbench report RECORDS` writes this page again from the records and their raw predictions, with "

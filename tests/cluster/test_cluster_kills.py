@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -109,15 +109,17 @@ def hit(place, out, where, option, rng):
         began = time.monotonic()
         time.sleep(rng.uniform(0.0, 15.0))
         victim = rng.choice(VICTIMS[option])
-        if victim == "worker":
-            found = others.get("worker", run).workers()
-            found = [psutil.Process(rng.choice(found).pid)] if found else []
-        else:
-            found = [psutil.Process({**others, "run": run}[victim].process.pid)]
         print(f"{option} {victim} after {time.monotonic() - began:.1f} s")
-        hits = run.process.poll() is None and len(found)
-        for one in found:
-            one.kill()
+        alive, hits = run.process.poll() is None, 0
+        # What is to be killed may end of itself in this moment.
+        with suppress(psutil.NoSuchProcess):
+            if victim == "worker":
+                pids = [worker.pid for worker in others.get("worker", run).workers()]
+            else:
+                pids = [{**others, "run": run}[victim].process.pid]
+            if pids:
+                psutil.Process(rng.choice(pids)).kill()
+                hits = int(alive)
         try:
             run.check(*{"run": (0, -signal.SIGKILL), "worker": (0, 2), "scheduler": (0, 2)}[victim])
             if run.process.returncode == 2:

@@ -178,7 +178,7 @@ def test_a_fit_that_holds_too_much_is_ended_and_says_so(place):
 
 
 def test_a_fit_that_hangs_ends_at_its_limit_with_what_it_started(place, tmp_path):
-    add_method(place, "hangs", "open('pid', 'w').write(str(os.fork() or os.getpid()))\nwhile True: pass")
+    add_method(place, "hangs", "if child := os.fork(): open('pid', 'w').write(str(child))\nwhile True: pass")
     done = run(place, tmp_path / "out", "--timeout", "6", methods=("hangs",), cwd=tmp_path)
     assert done.returncode == 1
     assert "time limit of 6 s" in records(tmp_path / "out")["hangs"]["failure"]["reason"]

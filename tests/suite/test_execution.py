@@ -184,7 +184,8 @@ def test_a_learning_curve_keeps_the_test_set(structures, cache, tmp_path):
 def test_a_dry_run_writes_nothing(structures, cache, tmp_path):
     done = run(structures, cache, tmp_path / "out", "--dry-run")
     assert done.returncode == 0
-    assert "fits, about" in done.stdout
+    assert " fits (1 dataset" in done.stdout
+    assert "), about " in done.stdout
     assert not (tmp_path / "out").exists()
 
 

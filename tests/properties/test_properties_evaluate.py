@@ -8,7 +8,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from scipy.stats import norm
 from scipy.stats import t as student
-from toy_crystals import FCC, fcc_model, shifted
+from toy_crystals import FCC, Members, fcc_model, shifted
 
 from uqbench.api import Frame, NotApplicable, Posterior, Quantity, Resampled
 from uqbench.errors import UqbenchError
@@ -38,17 +38,6 @@ def gaussian(size):
 def box(size):
     r = size * np.abs(THETA)
     return Box(THETA, np.eye(len(THETA)), -r, r, np.zeros((len(THETA),) * 2), "cpu")
-
-
-@dataclass(frozen=True)
-class Members(Posterior):
-    calculators: tuple
-
-    def predict(self, structures):
-        raise NotImplementedError
-
-    def members(self):
-        return self.calculators
 
 
 def test_every_route_of_a_vacancy_equals_real_relaxations():

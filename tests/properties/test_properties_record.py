@@ -1,13 +1,11 @@
 """What a record says of inputs that have no property, or one to be taken with a grain of salt."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
-from toy_crystals import FCC, fcc_model, shifted
+from toy_crystals import FCC, Members, fcc_model, shifted
 
-from uqbench.api import Lattice, Material, Posterior, Reference
+from uqbench.api import Lattice, Material, Reference
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.posteriors import Samples
 from uqbench.properties.crystal import Crystal
@@ -25,17 +23,6 @@ class Sharp(type(BACKBONE)):
 
     def kink(self):
         return self.cutoff
-
-
-@dataclass(frozen=True)
-class Members(Posterior):
-    calculators: tuple
-
-    def predict(self, structures):
-        raise NotImplementedError
-
-    def members(self):
-        return self.calculators
 
 
 class Moving(EMT):

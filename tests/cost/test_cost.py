@@ -81,9 +81,13 @@ def test_the_load_of_others_is_told_from_ones_own():
         while time.process_time() < end:
             pass
 
-    quiet = OtherLoad()
-    spin(0.5)
-    alone = quiet.cores()
+    def load_while(work):
+        load = OtherLoad()
+        work(0.5)
+        return load.cores()
+
+    # Something else may run on this machine, and begin or end meanwhile.
+    own = min(load_while(spin) - load_while(time.sleep) for _ in range(5))
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         time.sleep(0.3)
@@ -94,7 +98,7 @@ def test_the_load_of_others_is_told_from_ones_own():
         other.kill()
         other.wait()
     assert beside > 0.5
-    assert beside > alone - 0.2 or alone > 0.5
+    assert own < 0.3
 
 
 def test_the_machine_is_described_in_plain_json_and_names_no_host():

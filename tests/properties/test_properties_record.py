@@ -10,12 +10,13 @@ from uqbench.linear.model import LinearPosterior
 from uqbench.linear.posteriors import Samples
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.elastic_quantity import CubicConstants
+from uqbench.properties.evaluate import Scale
 from uqbench.properties.vacancy_quantity import RELAXED, UNRELAXED, VacancyFormation
 from uqbench.suite.properties import Kappa, property_parts
 
 BACKBONE, THETA = fcc_model()
 AL = Material("toy", "Al", Lattice("fcc", FCC.a), {"C11": Reference(60.0, "GPa", 1.0, {}, None)})
-KAPPA = Kappa(2.0, "")
+KAPPA = Kappa(Scale(2.0, 2.0), "")
 
 
 class Sharp(type(BACKBONE)):

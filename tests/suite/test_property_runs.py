@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from uqbench.data.dataset import load_dataset
 from uqbench.data.material import material_of
 from uqbench.errors import UqbenchError
-from uqbench.properties.outcome import Outcome
+from uqbench.properties.evaluate import Scale
+from uqbench.properties.outcome import Outcome, Stated
 from uqbench.registry import discover
 from uqbench.suite.config import Suite
 from uqbench.suite.datasets import card_or_name, expanded
@@ -64,16 +66,17 @@ def test_every_property_stands_beside_its_reference_raw_and_scaled(found):
     assert widths[1] / widths[0] == pytest.approx(rows[-1]["kappa"], rel=0.05)
 
 
-def test_an_envelope_claims_all_and_scaled_by_kappa_what_kappa_was_made_to_hold():
-    """The factor is the conformal one at 95 %: what it scales no longer claims to hold everything."""
-    outcome = Outcome(
-        *("C44", "GPa", "C44", 1.0, np.linspace(0.0, 2.0, 200), None, 1.0, None, None),
-        *({"samples": 200}, (), "resampling", {"all": 1.0, "one": 1.0}),
+def test_an_envelope_claims_all_and_scaled_by_kappa_there_is_the_interval_that_kappa_was_made_for():
+    raw = Outcome(
+        *("C44", "GPa", "C44", 1.0, np.linspace(0.0, 2.0, 201), None, Stated(1.0, all=False), None, None),
+        *({"samples": 201}, (), "resampling", {"all": 1.0, "one": 1.0}, 1.0),
     )
+    scaled = replace(raw, stated=None, kappa=2.0)
     material = material_of(load_dataset("al").card, "al")
-    raw, scaled = (_part(outcome, material, "pool", variant, 2.0, []) for variant in ("raw", "kappa"))
-    assert (raw.nominal, scaled.nominal) == (1.0, 0.95)
-    assert (raw.lower, raw.upper) == (scaled.lower, scaled.upper) == (0.0, 2.0)
+    raw, scaled = (_part(o, material, "pool", v, []) for o, v in ((raw, "raw"), (scaled, "kappa")))
+    assert (raw.lower, raw.upper, raw.nominal, raw.kappa) == (0.0, 2.0, 1.0, 1.0)
+    assert (scaled.lower, scaled.upper) == scaled.levels["0.95"] == pytest.approx((0.05, 1.95))
+    assert (scaled.nominal, scaled.kappa) == (0.95, 2.0)
 
 
 def test_the_same_mean_gives_the_same_value_whatever_the_method_says_of_it(found):
@@ -138,8 +141,8 @@ def test_a_dataset_without_a_card_says_what_is_missing(tmp_path, cache):
 
 
 def test_kappa_is_a_factor_or_a_reason():
-    assert Kappa.of(np.full(40, 2.0)) == Kappa(2.0, "")
-    assert "19 held-out labels" in Kappa.of(np.ones(3)).reason
+    assert Kappa.of(np.full((40, 2), [2.0, 3.0])) == Kappa(Scale(2.0, 3.0), "")
+    assert "19 held-out labels" in Kappa.of(np.ones((3, 2))).reason
 
 
 def test_ranges_of_the_family_are_written_out(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from uqbench.api import (
     Status,
 )
 from uqbench.properties.failures import NotConvergedError, UnstableError
-from uqbench.properties.outcome import Bounds, Outcome
+from uqbench.properties.outcome import Bounds, Outcome, Stated
 from uqbench.properties.resampling import potentials, resample
 
 SAMPLES = 200
@@ -37,19 +37,30 @@ GRADIENT_STEP = 1e-2
 """Of finite differences along a coefficient, in standard deviations of its samples."""
 
 
+@dataclass(frozen=True)
+class Scale:
+    """Factors about the mean: of all that is carried, and of a pilot that is all there is."""
+
+    whole: float
+    pilot: float
+
+
+RAW = Scale(1.0, 1.0)
+
+
 def evaluate(
-    quantity: Quantity, posterior: Posterior, kappas: Sequence[float], seed: int
+    quantity: Quantity, posterior: Posterior, scales: Sequence[Scale], seed: int
 ) -> list[list[Outcome]]:
-    """Every property of a quantity, once for each factor by which the posterior is scaled about its mean.
+    """Every property of a quantity, once for each scale of the posterior; of RAW alone there is what the method states.
 
     Raises NotApplicable with the reason where the posterior cannot carry it.
     """
     if isinstance(posterior, HasParameters):
-        return _by_parameters(quantity, posterior, kappas, seed)
+        return _by_parameters(quantity, posterior, scales, seed)
     if isinstance(posterior, HasMembers):
-        return _by_members(quantity, posterior, kappas)
+        return _by_members(quantity, posterior, scales)
     if isinstance(posterior, HasJointNoise):
-        return _by_noise(quantity, posterior, kappas)
+        return _by_noise(quantity, posterior, scales)
     raise NotApplicable(
         "the method gives neither coefficients nor members nor a joint noise; it has no simulation results."
     )
@@ -62,8 +73,20 @@ def draw(parameters: ParameterPosterior, seed: int) -> Array:
     return drawn[np.sort(first)]
 
 
+def _stated(parameters: ParameterPosterior) -> Stated | None:
+    mean = parameters.mean[None]
+    support = parameters.support(mean)
+    if support is None:
+        return None
+    said = parameters.predict_rows(mean, "energy")
+    if said.lower is None or said.upper is None or said.nominal is None:
+        return None
+    # Bounds read off samples are narrower.
+    return Stated(said.nominal, all=bool(np.allclose([said.lower, said.upper], support, rtol=1e-9)))
+
+
 def _by_parameters(
-    quantity: Quantity, posterior: HasParameters, kappas: Sequence[float], seed: int
+    quantity: Quantity, posterior: HasParameters, scales: Sequence[Scale], seed: int
 ) -> list[list[Outcome]]:
     parameters, backbone, elements = posterior.parameters, posterior.backbone, posterior.elements
     mean = parameters.mean
@@ -72,25 +95,30 @@ def _by_parameters(
         raise NotApplicable(
             "the posterior is one set of coefficients: its error bars are noise of labels, which no property has."
         )
-    bounded = parameters.support(mean[None]) is not None
-    nominal = parameters.predict_rows(mean[None], "energy").nominal if bounded else None
+    stated = _stated(parameters)
     began = time.perf_counter()
     centre = resample(tuple(quantity.units), quantity.measure, potentials(backbone, elements, mean[None]))
     one = time.perf_counter() - began
     # Where the mean has no such property there is no gradient at it, nor an end along that.
-    cornered = bounded and bool(centre.ok[0])
+    cornered = stated is not None and bool(centre.ok[0])
     steps = GRADIENT_STEP * drawn.std(axis=0) if cornered else np.empty(0)
     probes = (
         mean + np.concatenate([np.diag(steps), -np.diag(steps)]) if cornered else np.empty((0, len(mean)))
     )
-    scaled = [mean + kappa * (drawn - mean) for kappa in kappas]
-    carry, route = _carrier(quantity, posterior, mean, np.concatenate([*scaled, probes]))
-    *found, probed = _each(carry, [*(s[:PILOT] for s in scaled), probes])
+    pilots = [mean + scale.pilot * (drawn[:PILOT] - mean) for scale in scales]
+    whole = [mean + scale.whole * (drawn - mean) for scale in scales]
+    carry, route, why = _carrier(quantity, posterior, mean, np.concatenate([*pilots, *whole, probes]))
+    *found, probed = _each(carry, [*pilots, probes])
+    total = len(probes) + sum(len(part.status) for part in found)
+    used = [scale.pilot for scale in scales]
     more = [k for k, part in enumerate(found) if (~(part.accepted & part.ok)).mean() <= MOST_WILD]
     if more and len(drawn) > PILOT:
-        for k, part in zip(more, _each(carry, [scaled[k][PILOT:] for k in more]), strict=True):
-            found[k] = found[k].and_then(part)
-    total = sum(len(part.status) for part in found) + len(probes)
+        # A pilot of the same factor is a part of the whole.
+        going = [whole[k][PILOT if scales[k].pilot == scales[k].whole else 0 :] for k in more]
+        total += sum(len(part) for part in going)
+        for k, part in zip(more, _each(carry, going), strict=True):
+            found[k] = part if len(part.status) == len(drawn) else found[k].and_then(part)
+            used[k] = scales[k].whole
     seconds = {"one": one, "all": (time.perf_counter() - began - one) / total}
     slopes = _slopes(probed, steps) if cornered else {}
     linear = quantity.rows(backbone, elements)
@@ -104,28 +132,35 @@ def _by_parameters(
             part,
             route,
             seconds | {"all": seconds["all"] * len(part.status)},
-            nominal=nominal,
+            kappa,
+            stated=stated if scale == RAW else None,
             exact={name: _scaled(exact[name], float(row @ mean), kappa) for name, row in linear.items()},
-            corners=corners if kappa == 1.0 else ({}, ()),
-            remarks=quantity.remarks(backbone),
+            corners=corners if scale == RAW else ({}, ()),
+            remarks=(*why, *quantity.remarks(backbone)),
         )
-        for kappa, part in zip(kappas, found, strict=True)
+        for scale, kappa, part in zip(scales, used, found, strict=True)
     ]
 
 
 def _carrier(
     quantity: Quantity, posterior: HasParameters, mean: Array, samples: Array
-) -> tuple[Propagator, str]:
-    """What carries any of the samples, and by which route."""
+) -> tuple[Propagator, str, tuple[str, ...]]:
+    """What carries any of the samples, by which route, and why not by the quick one where there is a reason."""
     backbone, elements = posterior.backbone, posterior.elements
+    why: tuple[str, ...] = ()
     try:
         quick = quantity.propagator(backbone, elements, mean, samples)
-    except (UnstableError, NotConvergedError):
-        quick = None  # without a minimum of the mean there is nothing to expand about
+    except (UnstableError, NotConvergedError) as error:
+        # Without a minimum of the mean there is nothing to expand about.
+        quick, why = None, (f"every sample was computed: {error}",)
     if quick is not None:
-        return quick, "implicit differentiation"
+        return quick, "implicit differentiation", why
     names = tuple(quantity.units)
-    return lambda some: resample(names, quantity.measure, potentials(backbone, elements, some)), "resampling"
+    return (
+        lambda some: resample(names, quantity.measure, potentials(backbone, elements, some)),
+        "resampling",
+        why,
+    )
 
 
 def _each(carry: Propagator, sets: Sequence[Array]) -> list[Resampled]:
@@ -175,7 +210,7 @@ def _scaled(support: tuple[Array, Array] | None, centre: float, kappa: float) ->
     return low, high
 
 
-def _by_members(quantity: Quantity, posterior: HasMembers, kappas: Sequence[float]) -> list[list[Outcome]]:
+def _by_members(quantity: Quantity, posterior: HasMembers, scales: Sequence[Scale]) -> list[list[Outcome]]:
     began = time.perf_counter()
     found = resample(tuple(quantity.units), quantity.measure, posterior.members())
     seconds = {"all": time.perf_counter() - began}
@@ -188,15 +223,16 @@ def _by_members(quantity: Quantity, posterior: HasMembers, kappas: Sequence[floa
         _outcomes(
             quantity,
             centre,
-            replace(found, values=middle + kappa * (found.values - middle)),
+            replace(found, values=middle + scale.whole * (found.values - middle)),
             "resampling of members",
             seconds,
+            scale.whole,
         )
-        for kappa in kappas
+        for scale in scales
     ]
 
 
-def _by_noise(quantity: Quantity, posterior: HasJointNoise, kappas: Sequence[float]) -> list[list[Outcome]]:
+def _by_noise(quantity: Quantity, posterior: HasJointNoise, scales: Sequence[Scale]) -> list[list[Outcome]]:
     """The mean's value with the noise of energies, independent between structures: it grows with their size."""
     began = time.perf_counter()
     variances = quantity.noise_variance(lambda atoms: float(posterior.joint_covariance(atoms)[0, 0]))
@@ -210,9 +246,10 @@ def _by_noise(quantity: Quantity, posterior: HasJointNoise, kappas: Sequence[flo
             centre.part(0, 0),
             route,
             seconds,
-            noise={name: kappa * float(np.sqrt(variance)) for name, variance in variances.items()},
+            scale.whole,
+            noise={name: scale.whole * float(np.sqrt(variance)) for name, variance in variances.items()},
         )
-        for kappa in kappas
+        for scale in scales
     ]
 
 
@@ -222,8 +259,9 @@ def _outcomes(
     found: Resampled,
     route: str,
     seconds: Mapping[str, float],
+    kappa: float,
     *,
-    nominal: float | None = None,
+    stated: Stated | None = None,
     exact: Mapping[str, Bounds | None] | None = None,
     corners: tuple[Mapping[str, Bounds], Sequence[str]] = ({}, ()),
     remarks: Sequence[str] = (),
@@ -245,13 +283,14 @@ def _outcomes(
             float(centre.of(name)[0]) if centre.ok[0] else None,
             found.of(name)[found.ok],
             (noise or {}).get(name),
-            nominal,
+            stated,
             (exact or {}).get(name),
             corners[0].get(name),
             counts,
             reasons,
             route,
             seconds,
+            kappa,
         )
         for name, unit in quantity.units.items()
     ]

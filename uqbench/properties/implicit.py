@@ -82,17 +82,23 @@ class Expansion:
         """No evaluation a sample: the Newton step and energy of each of (n, P) coefficients."""
         return _joined(Newton, [_newton(self, *chunk) for chunk in self._chunks(samples)])
 
-    def corrected(self, samples: Array) -> Corrected:
-        """One evaluation of the rows a sample, at the end of its Newton step; none where that is not followed."""
-        return _joined(Corrected, [self._corrected(*chunk) for chunk in self._chunks(samples)])
+    def corrected(self, samples: Array, short: float = 0.0) -> Corrected:
+        """One evaluation of the rows a sample, at the end of its Newton step; none where that is not followed.
 
-    def _corrected(self, samples: Array, hessians: Array) -> Corrected:
+        short: Å; a step below it is taken for right, its energy to second order, without an evaluation.
+        """
+        return _joined(Corrected, [self._corrected(*chunk, short) for chunk in self._chunks(samples)])
+
+    def _corrected(self, samples: Array, hessians: Array, short: float) -> Corrected:
         forces = samples @ self.force_rows.T
         steps, stable = newton_steps(hessians, forces)
         shifts = steps @ self.basis.T
-        energy, decrement = np.full((2, len(samples)), np.nan)
-        # Where there is no step its length is nan, and the comparison false.
-        chosen = np.flatnonzero(self.coordinates.longest(shifts) < LONGEST_STEP)
+        # Where there is no step its length is nan, and the comparisons false.
+        length = self.coordinates.longest(shifts)
+        energy = samples @ self.energy_row - 0.5 * np.vecdot(forces, steps)
+        energy[~(length < short)] = np.nan
+        decrement = np.where(length < short, 0.0, np.nan)
+        chosen = np.flatnonzero((length >= short) & (length < LONGEST_STEP))
         moved = [self.coordinates.at(steps[i]) for i in chosen]
         left = np.zeros((len(chosen), steps.shape[1]))
         for k, (i, rows) in enumerate(zip(chosen, self.backbone.rows(moved, self.elements), strict=True)):
@@ -135,8 +141,8 @@ class Corrected:
     """energy: (n,), that at the end of the Newton step less the decrement, eV. displacement, strain, stable: see
     Newton.
 
-    decrement: (n,), eV, never negative: the error estimate. Both are nan where H(θ) is not positive definite or
-    the step is LONGEST_STEP or more.
+    decrement: (n,), eV, never negative: the error estimate; 0 without an evaluation. Both are nan where H(θ) is not
+    positive definite or the step is LONGEST_STEP or more.
     """
 
     energy: Array

@@ -1,8 +1,8 @@
 """The factor by which a posterior is scaled about its mean before it is carried to properties.
 
-Of held-out energies and forces the observed error is divided by the half-width, on the side of the error, of what
-is carried: the spread of the samples of coefficients or members, without any noise or floor, which no potential has.
-The conformal quantile of these ratios at 95 % is κ.
+Of held-out energies and forces the observed error is divided by the half-width, on the side of the error, of the
+95 % interval that a property would get: of the samples of coefficients or members that are carried, by the same rule,
+without any noise or floor, which no potential has. The conformal quantile of these ratios at 95 % is κ.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from uqbench.api import (
     HasParameters,
     Kind,
     Posterior,
+    Prediction,
     Predictions,
     Properties,
     spread,
@@ -27,7 +28,7 @@ from uqbench.api import (
 from uqbench.errors import UqbenchError
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.references import reference_energy
-from uqbench.properties.evaluate import draw
+from uqbench.properties.evaluate import PILOT, draw
 from uqbench.scores.calibrate import conformal_quantile
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ KINDS: tuple[Kind, ...] = ("energy", "forces")
 
 
 def error_ratios(posterior: Posterior, frames: Sequence[Frame], seed: int) -> Array:
-    """|error| / half-width of every free energy and force component of frames that the fit has not seen."""
+    """(n, 2): |error| / half-width of every free energy and force component of frames that the fit has not seen.
+
+    First with all draws of a posterior over coefficients, then with its pilot alone (see evaluate); members are
+    always carried whole.
+    """
     if isinstance(posterior, LinearPosterior):
         return _of_parameters(posterior, frames, seed)
     if isinstance(posterior, HasParameters):
@@ -51,20 +56,12 @@ def error_ratios(posterior: Posterior, frames: Sequence[Frame], seed: int) -> Ar
         predictions = _of_members(posterior, structures)
     else:
         predictions = posterior.predict(structures)
-    ratios = []
+    found = [np.empty(0)]
     for kind in KINDS:
-        prediction = getattr(predictions, kind)
-        labels = [frame.labels(kind) for frame in frames]
-        if prediction is None or any(values is None for values in labels):
-            continue
-        interval = prediction.interval(LEVEL)
-        observed = np.concatenate([values for values in labels if values is not None])
-        free = np.concatenate([frame.free(kind) for frame in frames])
-        error = observed - prediction.mean
-        ratios.append(
-            _ratios(error, interval.lower - prediction.mean, interval.upper - prediction.mean)[free]
-        )
-    return np.concatenate(ratios)
+        if (prediction := getattr(predictions, kind)) is not None:
+            labels = [_labels(frame, kind) for frame in frames]
+            found.append(_ratios(np.concatenate(labels), prediction))
+    return np.repeat(np.concatenate(found)[:, None], 2, axis=1)
 
 
 def _of_members(posterior: HasMembers, structures: Sequence[Atoms]) -> Predictions:
@@ -83,28 +80,34 @@ def _of_members(posterior: HasMembers, structures: Sequence[Atoms]) -> Predictio
 def _of_parameters(posterior: LinearPosterior, frames: Sequence[Frame], seed: int) -> Array:
     parameters = posterior.parameters
     drawn = draw(parameters, seed)
-    bounded = parameters.support(parameters.mean[None]) is not None
-    ratios = []
+    if len(drawn) < 2:  # one set of coefficients, which is not carried either
+        return np.empty((0, 2))
+    found = [np.empty((0, 2))]
     for frame, rows in zip(frames, posterior.rows([f.atoms for f in frames]), strict=True):
-        spread = rows @ (drawn - parameters.mean).T
-        tails = [0.0, 1.0] if bounded else [0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL]
-        lower, upper = np.quantile(spread, tails, axis=1)
-        shift = reference_energy(frame.atoms, posterior.references)
-        start = 0
-        for kind in KINDS:
-            labels, free = frame.labels(kind), frame.free(kind)
-            part = slice(start, start + len(free))
-            start += len(free)
-            if labels is None:
-                continue
-            error = labels - rows[part] @ parameters.mean - (shift if kind == "energy" else 0.0)
-            ratios.append(_ratios(error, lower[part], upper[part])[free])
-    return np.concatenate(ratios) if ratios else np.empty(0)
+        labels = np.concatenate([_labels(frame, kind) for kind in KINDS])
+        labels[0] -= reference_energy(frame.atoms, posterior.references)
+        seen = rows[: len(labels)]
+        mean, samples = seen @ parameters.mean, drawn @ seen.T
+        carried = [Prediction(mean, samples=samples[:n]) for n in (len(drawn), PILOT)]
+        found.append(np.column_stack([_ratios(labels, prediction) for prediction in carried]))
+    return np.concatenate(found)
 
 
-def _ratios(error: Array, lower: Array, upper: Array) -> Array:
-    half = np.where(error > 0, upper, -lower)
-    return np.divide(np.abs(error), half, out=np.where(error == 0, 0.0, np.inf), where=half > 0)
+def _labels(frame: Frame, kind: Kind) -> Array:
+    """As predictions are ordered, flat; nan where there is none, or symmetry makes it zero."""
+    free, labels = frame.free(kind), frame.labels(kind)
+    return np.where(free, np.nan if labels is None else labels, np.nan)
+
+
+def _ratios(labels: Array, prediction: Prediction) -> Array:
+    """Of the labels that are not nan."""
+    interval = prediction.interval(LEVEL)
+    if interval is None:
+        return np.empty(0)
+    error = labels - prediction.mean
+    half = np.where(error > 0, interval.upper - prediction.mean, prediction.mean - interval.lower)
+    ratios = np.divide(np.abs(error), half, out=np.where(error == 0, 0.0, np.inf), where=half > 0)
+    return ratios[~np.isnan(labels)]
 
 
 def conformal_factor(ratios: Array) -> float:

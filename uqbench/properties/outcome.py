@@ -14,15 +14,24 @@ Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True)
+class Stated:
+    """nominal: what the method claims for its bounds, 1.0 for an envelope. all: they hold all of its posterior, not a
+    number of draws."""
+
+    nominal: float
+    all: bool
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One property of one material.
 
     value: at the mean coefficients, or the mean of members; None where it does not exist. samples: (n,), of the
-    potentials that have the property. noise_std: of a noise that has no potentials, or None. nominal: what the
-    posterior claims for its bounds, 1.0 for an envelope; None if it states none, then its 95 % interval speaks.
-    exact: bounds of a property that is linear in the coefficients. corners: values of another one at the ends of the
-    bounded posterior along ± its gradient. counts: of samples by fate. reasons: why some have no such property.
-    route: how samples were carried. seconds: "all" samples, "one" real computation.
+    potentials that have the property. noise_std: of a noise that has no potentials, or None. stated: which bounds the
+    posterior states; None if none, then its 95 % interval speaks. exact: bounds of a property that is linear in the
+    coefficients. corners: values of another one at the ends of the bounded posterior along ± its gradient. counts: of
+    samples by fate. reasons: why some have no such property. route: how samples were carried. seconds: "all" samples,
+    "one" real computation. kappa: by which samples were scaled about their middle.
     """
 
     name: str
@@ -31,13 +40,14 @@ class Outcome:
     value: float | None
     samples: Array
     noise_std: float | None
-    nominal: float | None
+    stated: Stated | None
     exact: Bounds | None
     corners: Bounds | None
     counts: Mapping[str, int]
     reasons: tuple[str, ...]
     route: str
     seconds: Mapping[str, float]
+    kappa: float
 
     def prediction(self) -> Prediction:
         """As any other observable; raises UqbenchError with the reason where there is no value or no spread."""
@@ -50,8 +60,11 @@ class Outcome:
         if len(self.samples) < 2:
             raise UqbenchError(f"{self.name} exists for {len(self.samples)} samples; 2 are needed{why}")
         spread = self.samples[:, None]
-        if self.nominal is None:
-            return Prediction(mean, self.samples.std(ddof=1, keepdims=True), samples=spread)
-        lower = np.minimum(mean, self.samples.min())
-        upper = np.maximum(mean, self.samples.max())
-        return Prediction(mean, self.samples.std(ddof=1, keepdims=True), lower, upper, self.nominal, spread)
+        std = self.samples.std(ddof=1, keepdims=True)
+        if self.stated is None:
+            return Prediction(mean, std, samples=spread)
+        held = [self.value, *self.samples]
+        if self.stated.all:
+            held += [*(self.exact or ()), *(self.corners or ())]
+        lower, upper = np.array([min(held)]), np.array([max(held)])
+        return Prediction(mean, std, lower, upper, self.stated.nominal, spread)

@@ -13,13 +13,12 @@ from uqbench.properties.conjugate import LARGEST_TABLE, table_bytes
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.failures import UnstableError
 from uqbench.properties.gate import LARGEST_DECREMENT
-from uqbench.properties.implicit import LONGEST_STEP
 from uqbench.properties.lattice import cubic_constants
 from uqbench.properties.lattice_table import LatticeTable
 from uqbench.properties.resampling import resample
 from uqbench.properties.rows_in_a import RowsInA
 from uqbench.properties.vacancy import unrelaxed_energy, unrelaxed_rows, vacancy_energy
-from uqbench.properties.vacancy_in_a import VacancyInA
+from uqbench.properties.vacancy_in_a import SHORT_STEP, VacancyInA
 from uqbench.properties.vacancy_tables import VacancyTables
 
 if TYPE_CHECKING:
@@ -75,9 +74,9 @@ class VacancyFormation(Quantity):
     ) -> Propagator:
         """One evaluation a sample where the gate allows, else relaxations.
 
-        The evaluation is at the sample's own lattice constant, within displacements that keep the vacancy's
-        symmetry; that a sample is stable against the others is seen in the full Hessian at the reference's, where
-        its energy comes from the tables alone. In cells whose full table would be larger than LARGEST_TABLE that is
+        Another at the reference's lattice constant; none for short steps (see VacancyInA). At the sample's own the
+        displacements keep the vacancy's symmetry; that a sample is stable against the others is seen in the full
+        Hessian at the reference's. In cells whose full table would be larger than LARGEST_TABLE that is
         not looked at.
         """
         lattice = LatticeTable.about(backbone, elements, self.crystal, backbone.kink())
@@ -151,14 +150,14 @@ class _Propagation:
         lattice = self.lattice.constants(samples)
         a = lattice.values[:, 0]
         own, decrement = self.relaxed.corrected(samples, a)
-        step = self.tables.expansion.newton(samples)
-        accepted = step.stable & (decrement < LARGEST_DECREMENT)
-        accepted[accepted] = np.abs(step.displacement[accepted]).max(axis=1) < LONGEST_STEP
+        given = self.tables.expansion.corrected(samples, SHORT_STEP)
+        # A decrement is nan, and the comparison false, where there is no step or a long one.
+        accepted = (decrement < LARGEST_DECREMENT) & (given.decrement < LARGEST_DECREMENT)
         values = np.column_stack(
             [
                 own,
                 self.unrelaxed.values(samples, a),
-                step.energy - samples @ self.tables.perfect,
+                given.energy - samples @ self.tables.perfect,
                 samples @ self.unrelaxed_at_reference,
             ]
         )

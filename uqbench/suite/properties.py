@@ -11,8 +11,8 @@ from uqbench.api import Array, Material, Posterior, Quantity
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import Fold
 from uqbench.errors import UqbenchError
-from uqbench.properties.evaluate import evaluate
-from uqbench.properties.kappa import LEVEL, conformal_factor
+from uqbench.properties.evaluate import RAW, Scale, evaluate
+from uqbench.properties.kappa import conformal_factor
 from uqbench.properties.outcome import Outcome
 from uqbench.scores.calibrate import LEVELS
 from uqbench.suite.record import PropertyPart
@@ -20,16 +20,16 @@ from uqbench.suite.record import PropertyPart
 
 @dataclass(frozen=True)
 class Kappa:
-    """factor: by which the posterior is scaled; None where it cannot be had, and reason says why."""
+    """scale: of the posterior; None where it cannot be had, and reason says why."""
 
-    factor: float | None
+    scale: Scale | None
     reason: str
 
     @classmethod
     def of(cls, ratios: Array) -> Kappa:
-        """From errors over half-widths of labels that fits have not seen."""
+        """From (n, 2) errors over half-widths of labels that fits have not seen; see error_ratios."""
         try:
-            return cls(conformal_factor(ratios), "")
+            return cls(Scale(*(conformal_factor(column) for column in ratios.T)), "")
         except UqbenchError as error:
             return cls(None, str(error))
 
@@ -54,18 +54,18 @@ def property_parts(
     quantity: Quantity, posterior: Posterior, material: Material, trained_on: str, kappa: Kappa, seed: int
 ) -> list[PropertyPart]:
     """Every property of a quantity, raw and scaled, next to its reference. Raises NotApplicable."""
-    factors = [1.0] if kappa.factor is None else [1.0, kappa.factor]
-    found = evaluate(quantity, posterior, factors, seed)
+    scales = [RAW] if kappa.scale is None else [RAW, kappa.scale]
+    found = evaluate(quantity, posterior, scales, seed)
     parts = []
-    for factor, variant, outcomes in zip(factors, ("raw", "kappa"), found, strict=False):
+    for variant, outcomes in zip(("raw", "kappa"), found, strict=False):
         for outcome in outcomes:
             reasons = [*outcome.reasons, *([kappa.reason] if kappa.reason else [])]
-            parts.append(_part(outcome, material, trained_on, variant, factor, reasons))
+            parts.append(_part(outcome, material, trained_on, variant, reasons))
     return parts
 
 
 def _part(
-    outcome: Outcome, material: Material, trained_on: str, variant: str, factor: float, reasons: list[str]
+    outcome: Outcome, material: Material, trained_on: str, variant: str, reasons: list[str]
 ) -> PropertyPart:
     reference = material.references.get(outcome.compared_with)
     lower = upper = nominal = std = None
@@ -82,8 +82,7 @@ def _part(
         std = None if prediction.std is None else float(prediction.std[0])
         if prediction.lower is not None and prediction.upper is not None:
             lower, upper = float(prediction.lower[0]), float(prediction.upper[0])
-            # The scaled envelope is made to hold that share of labels; it is no claim of the method's any more.
-            nominal = prediction.nominal if variant == "raw" else LEVEL
+            nominal = prediction.nominal
         else:
             (lower, upper), nominal = levels["0.95"], 0.95
     return PropertyPart(
@@ -91,7 +90,7 @@ def _part(
         unit=outcome.unit,
         trained_on=trained_on,
         variant=variant,  # pyright: ignore[reportArgumentType]
-        kappa=factor,
+        kappa=outcome.kappa,
         value=outcome.value,
         std=std,
         lower=lower,

@@ -58,8 +58,10 @@ class Start:
 
     def fine_tuned(self, request: NetworkRequest) -> TrainedMace:
         """All of its weights trained further; see uqbench.backbones.mace.train."""
+        began = time.perf_counter(), time.process_time()
         given = self.frozen(request)
-        ready = Preparation.of(request, given.config)
+        # What goes before the training is part of its cost.
+        ready = replace(Preparation.of(request, given.config), began=began)
         network = given.own_network().float().to(ready.device)
         run = ready.run(SquaredErrors(network), given.config.length, ready.examples)
         state = {**given.state, **best_weights(run)}

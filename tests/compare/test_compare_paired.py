@@ -108,3 +108,19 @@ def test_cells_are_tested_as_if_each_were_alone(monkeypatch):
 def test_too_few_clusters_are_refused():
     with pytest.raises(UqbenchError, match="9 clusters"):
         paired_changes([Paired(np.ones(9), np.ones(9), np.ones(9), TOLERANCE)])
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.02])
+def test_a_coverage_that_falls_to_nothing_is_as_certain_as_one_that_nearly_does(kept):
+    """A standard deviation in the wrong unit covers not a single label."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(5, 30, size=60).astype(float)
+    before = rng.binomial(counts.astype(int), 0.8).astype(float)
+    lost, back = paired_changes(
+        [
+            Paired(before, kept * before, counts, 0.02, claim=0.95),
+            Paired(kept * before, before, counts, 0.02, claim=0.95),
+        ]
+    )
+    assert lost.value == pytest.approx(-back.value)
+    assert max(lost.p_value, back.p_value) < 1e-9

@@ -4,11 +4,9 @@ A score is a sum over clusters, taken before and after the change on the same ob
 with replacement, for both alike. Three things the bootstrap alone gets wrong. With few clusters it is too sure of
 itself (ten that agree in sign never disagree on a resample). Thousands of resamples cannot resolve the small p-values
 that many tests need. And two fits with other random numbers differ by luck that all clusters share. So the p-value is
-the larger of the bootstrap's and that of Student's t on the jackknife over clusters, with the degrees of freedom that
-clusters of unequal weight leave, and with that luck, LUCK of the tolerance, in the error; where no resample lies beyond
-zero, t alone says how small p is.
-Reference: Davison & Hinkley 1997, Bootstrap Methods and their Application, chapters 2.7.3 (jackknife) and 4.4;
-Satterthwaite 1946, Biometrics Bull. 2, 110 (degrees of freedom of a sum of variances).
+the larger of the bootstrap's and that of Student's t on the jackknife over clusters (uqbench.scores.jackknife), with
+that luck, LUCK of the tolerance, in the error; where no resample lies beyond zero, t alone says how small p is.
+Reference: Davison & Hinkley 1997, Bootstrap Methods and their Application, chapter 4.4.
 """
 
 from __future__ import annotations
@@ -23,6 +21,8 @@ from uqbench.api import Array
 from uqbench.errors import UqbenchError
 from uqbench.scores.bootstrap import LEAST_CLUSTERS, check_clusters
 from uqbench.scores.comparison import Difference
+from uqbench.scores.jackknife import freedom as freedom_of
+from uqbench.scores.jackknife import jackknife_variance
 
 RESAMPLES = 5_000
 INTERVAL = 0.99
@@ -68,12 +68,10 @@ class Paired:
     def error(self) -> tuple[float, float]:
         """Standard error of the change, luck included, and its degrees of freedom."""
         table = np.stack([self.before, self.after, self.counts], axis=1)
-        n = len(table)
-        without = self.change(table.sum(axis=0) - table)
-        sampling = (n - 1) / n * float(np.sum((without - without.mean()) ** 2))
+        sampling = jackknife_variance(self.change(table.sum(axis=0) - table))
         luck = (LUCK * self.tolerance) ** 2
-        weight = (table / table.sum(axis=0)).mean(axis=1)
-        clusters = max(1.0, 1.0 / float(np.sum(weight**2)) - 1.0)
+        # Numbers covered weigh as the observations do, also where nothing is covered.
+        clusters = freedom_of(table if self.claim is None else self.counts[:, None])
         freedom = (sampling + luck) ** 2 / (sampling**2 / clusters + luck**2 / LUCK_FREEDOM)
         return math.sqrt(sampling + luck), freedom
 

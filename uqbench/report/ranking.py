@@ -13,6 +13,7 @@ import numpy as np
 from uqbench.api import Array
 from uqbench.scores.bootstrap import LEAST_CLUSTERS, Score, percentile_score, ratio
 from uqbench.scores.comparison import BLOCK_NUMBERS, PAIRED_RESAMPLES, holm
+from uqbench.scores.jackknife import p_of_difference
 from uqbench.suite.scoring import BOOTSTRAP_SEED
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ class Ranking:
 def rank_rows(rows: Sequence[Row]) -> Ranking:
     """Order the rows (at least one) of one part and kind by interval score at 95 %, and rank them.
 
-    All pairs are compared by the bootstrap difference of mean interval scores, clusters resampled alike for
-    all rows; Holm's adjustment over all pairs of the table, family-wise error 5 %. Deterministic.
+    All pairs are compared by the difference of mean interval scores, clusters resampled alike for all rows, with
+    Student's t behind the bootstrap; Holm's adjustment over all pairs of the table, family-wise error 5 %.
+    Deterministic.
     """
     baseline = next((r for r in rows if r.sums is not None and _is_baseline(r)), None)
     common = Counter(r.sample for r in rows).most_common(1)[0][0]
@@ -75,7 +77,9 @@ def _standings(paired: list[Row], baseline: Row | None, n_clusters: int) -> list
     sums = np.stack([r.sums for r in paired if r.sums is not None], axis=1)
     enough = n_clusters >= LEAST_CLUSTERS
     draws = resampled_means(sums, paired[0].counts, enough)
-    ranks: list[int | None] = list(tied_ranks(draws)) if enough else [None] * len(paired)
+    ranks: list[int | None] = (
+        list(tied_ranks(draws, sums, paired[0].counts)) if enough else [None] * len(paired)
+    )
     relative: list[Score | None] = [None] * len(paired)
     if baseline is not None:
         bottom = draws[:, next(i for i, r in enumerate(paired) if r is baseline)]
@@ -105,12 +109,13 @@ def resampled_means(sums: Array, counts: Array, resample: bool = True) -> Array:
     return total[:, :-1] / total[:, -1:]
 
 
-def tied_ranks(draws: Array) -> list[int]:
+def tied_ranks(draws: Array, sums: Array, counts: Array) -> list[int]:
     """Ranks of columns of draws (1 + n_resamples, n_rows) that are in order of their values (lower is better).
 
-    Going down, a row shares the rank of the group above it unless it is significantly worse than the first row
-    of that group; then it is the first of a new group, ranked by its place. Significant: Holm's adjustment of
-    the two-sided p-values of all pairs is below 5 %.
+    sums, counts: what they were drawn from, see resampled_means. Going down, a row shares the rank of the group above
+    it unless it is significantly worse than the first row of that group; then it is the first of a new group, ranked
+    by its place. Significant: Holm's adjustment of the two-sided p-values of all pairs, the larger of the bootstrap's
+    and of Student's t (scores/jackknife.py), is below 5 %.
     """
     n_rows = draws.shape[1]
     pairs = list(combinations(range(n_rows), 2))
@@ -120,7 +125,8 @@ def tied_ranks(draws: Array) -> list[int]:
         # Equal columns may differ by rounding, which must not be taken for a difference.
         difference[np.abs(difference) <= 1e-12 * np.abs(draws[1:, i])] = 0.0
         beyond = min(np.count_nonzero(difference <= 0.0), np.count_nonzero(difference >= 0.0))
-        p_values[number] = min(1.0, 2.0 * (1.0 + beyond) / len(draws))
+        by_bootstrap = min(1.0, 2.0 * (1.0 + beyond) / len(draws))
+        p_values[number] = max(by_bootstrap, p_of_difference(sums[:, i], sums[:, j], counts))
     adjusted = dict(zip(pairs, holm(p_values), strict=True)) if pairs else {}
     ranks, first = [1], 0
     for place in range(1, n_rows):

@@ -13,6 +13,7 @@ from uqbench.api import Array
 from uqbench.errors import UqbenchError
 from uqbench.scores.bootstrap import Score, check_clusters, percentile_score, ratio, whole_sample
 from uqbench.scores.checks import labels, vectors
+from uqbench.scores.jackknife import p_of_difference
 
 PAIRED_RESAMPLES = 20_000
 """Enough that a p-value can survive Holm's adjustment over some 500 comparisons."""
@@ -34,10 +35,11 @@ class Difference:
 def paired_difference(a: Array, b: Array, cluster: ArrayLike, rng: Generator) -> Difference:
     """Difference of the mean scores of two methods, both taken on the same resampled clusters.
 
-    a, b: (n,), elementwise scores (interval_score, crps_gaussian, ...) of the same observations.
-    cluster: (n,). The p-value is one less the greatest level at which the percentile interval still excludes
-    zero: twice the smaller share of resamples on either side of it, with the sample itself counted on that
-    side so that p is at least 2/20,001 (Davison & Hinkley 1997, ch. 4.4). Equal scores give p = 1.
+    a, b: (n,), elementwise scores (interval_score, crps_gaussian, ...) of the same observations. cluster: (n,).
+    The p-value is one less the greatest level at which the percentile interval still excludes zero: twice the smaller
+    share of resamples on either side of it, with the sample itself counted on that side so that p is at least
+    2/20,001 (Davison & Hinkley 1997, ch. 4.4); or, where that is larger, Student's t on the jackknife over clusters.
+    Equal scores give p = 1.
     Raises UqbenchError for fewer than 10 clusters, differing shapes and values that are not finite.
 
     >>> rng = np.random.default_rng(0)
@@ -45,13 +47,15 @@ def paired_difference(a: Array, b: Array, cluster: ArrayLike, rng: Generator) ->
     2.0
     """
     a, b = vectors(a=a, b=b)
-    resampled = _resampled_sums(np.stack([a - b, np.ones(len(a))], axis=1), cluster, rng)
-    draws = resampled[:, 0] / resampled[:, 1]
+    table = _cluster_sums(np.stack([a, b, np.ones(len(a))], axis=1), cluster)
+    resampled = _resampled_sums(table, rng)
+    draws = (resampled[:, 0] - resampled[:, 1]) / resampled[:, 2]
     score = percentile_score(draws)
     if score.low is None or score.high is None:
         raise UqbenchError("The difference is undefined on a resample; the scores are too large to sum.")
     beyond = min(np.sum(draws[1:] <= 0.0), np.sum(draws[1:] >= 0.0))
-    p_value = min(1.0, 2.0 * (1.0 + float(beyond)) / len(draws))
+    by_bootstrap = min(1.0, 2.0 * (1.0 + float(beyond)) / len(draws))
+    p_value = max(by_bootstrap, p_of_difference(*table.T))
     return Difference(score.value, score.low, score.high, p_value)
 
 
@@ -66,7 +70,7 @@ def paired_ratio(a: Array, b: Array, cluster: ArrayLike, rng: Generator) -> Scor
     a, b = vectors(a=a, b=b)
     if b.sum() == 0.0:
         raise UqbenchError("The mean of b is zero; a ratio to it is undefined.")
-    resampled = _resampled_sums(np.stack([a, b], axis=1), cluster, rng)
+    resampled = _resampled_sums(_cluster_sums(np.stack([a, b], axis=1), cluster), rng)
     return percentile_score(ratio(resampled[:, 0], resampled[:, 1]))
 
 
@@ -88,12 +92,16 @@ def holm(p_values: Sequence[float] | Array) -> Array:
     return adjusted
 
 
-def _resampled_sums(columns: Array, cluster: ArrayLike, rng: Generator) -> Array:
-    """Sums of columns (n, k) on the sample and on PAIRED_RESAMPLES resamples of its clusters."""
+def _cluster_sums(columns: Array, cluster: ArrayLike) -> Array:
+    """(n_clusters, k) sums of columns (n, k) over each cluster; raises UqbenchError for fewer than 10."""
     sample = whole_sample(labels(cluster, len(columns), "cluster"))
-    n_clusters = sample.counts.shape[1]
-    check_clusters(n_clusters)
-    table = np.stack([np.bincount(sample.index, column) for column in columns.T], axis=1)
+    check_clusters(sample.counts.shape[1])
+    return np.stack([np.bincount(sample.index, column) for column in columns.T], axis=1)
+
+
+def _resampled_sums(table: Array, rng: Generator) -> Array:
+    """Sums (1 + PAIRED_RESAMPLES, k) of table (n_clusters, k) on the sample and on resamples of its clusters."""
+    n_clusters = len(table)
     block = max(1, BLOCK_NUMBERS // n_clusters)
     drawn = [
         table[rng.integers(n_clusters, size=(min(block, PAIRED_RESAMPLES - i), n_clusters))].sum(axis=1)

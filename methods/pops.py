@@ -40,7 +40,7 @@ class Pops(LinearMethod):
     posterior: "hypercube" (box along the principal directions of the corrections) or "ensemble" (the corrections).
     bounds: of the hypercube: "sampled" (least and greatest over M uniform draws, as published, M the number of
         training rows but 100 to 10,000) or "exact" (over the whole box).
-    percentile: share of corrections cut from each side of the box, in percent, in [0, 50).
+    percentile: share of corrections cut from each side of the hypercube, in percent, in [0, 50).
     """
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({}, {"bounds": "exact"}, {"posterior": "ensemble"})
@@ -52,6 +52,11 @@ class Pops(LinearMethod):
     def __post_init__(self) -> None:
         if not 0.0 <= self.percentile < 50.0:
             raise UqbenchError(f"pops: percentile is {self.percentile}; it must lie in [0, 50).")
+        if self.posterior == "ensemble" and self.percentile > 0.0:
+            raise UqbenchError(
+                f"pops: percentile is {self.percentile}, which cuts sides of a hypercube, and posterior is ensemble: "
+                "leave one of them out, or take the method pops_hull, which trims an ensemble."
+            )
 
     def fit(self, problem: LinearProblem, rng: Generator) -> ParameterPosterior:
         """Corrections are produced block by block and never held."""

@@ -49,7 +49,7 @@ class PopsReference(LinearMethod):
     posterior: "hypercube" (M points in a box around the corrections) or "ensemble" (the corrections).
     resampling_method: how the points are drawn. resample_density: M a training row; M is at least 100, and a power
         of two for "sobol".
-    percentile_clipping: percent of the corrections cut from each side of the box, in [0, 50].
+    percentile_clipping: percent of the corrections cut from each side of the box, in [0, 50).
     leverage_percentile: percent of the rows, those of least leverage, that are not used, in [0, 100).
     mode_threshold: least eigenvalue of the box's axes, relative to the greatest, above 0.
     rule: which rows correct: "0.4.0" (leverage_percentile) or "later" (|e| at least 0.01 RMSE, whatever the
@@ -69,7 +69,7 @@ class PopsReference(LinearMethod):
     def __post_init__(self) -> None:
         for name, allowed, right in (
             ("resample_density", "above 0", self.resample_density > 0.0),
-            ("percentile_clipping", "in [0, 50]", 0.0 <= self.percentile_clipping <= 50.0),
+            ("percentile_clipping", "in [0, 50)", 0.0 <= self.percentile_clipping < 50.0),
             ("leverage_percentile", "in [0, 100)", 0.0 <= self.leverage_percentile < 100.0),
             ("mode_threshold", "above 0", self.mode_threshold > 0.0),
         ):

@@ -168,6 +168,20 @@ def test_mean_leverage_is_the_trace(misspecified):
     assert 7.9 < ridge.noise_precision[0] * total < 8.0
 
 
+@pytest.mark.parametrize(("percentile", "nominal"), [(0.0, 1.0), (1.0, 0.98), (10.0, 0.8)])
+@pytest.mark.parametrize("bounds", ["sampled", "exact"])
+def test_a_clipped_box_claims_the_share_between_its_ends(misspecified, bounds, percentile, nominal):
+    """Draws lie within the box: their bounds cannot claim more than its own."""
+    problem = dense_problem({"forces": misspecified[0]}, {"forces": misspecified[1]})
+    posterior = Pops(bounds=bounds, percentile=percentile).fit(problem, np.random.default_rng(0))
+    assert posterior.predict_rows(misspecified[0][:5], "forces").nominal == pytest.approx(nominal)
+
+
+def test_an_ensemble_refuses_the_percentile_that_it_would_not_use():
+    with pytest.raises(UqbenchError, match=r"percentile is 10.0, which cuts .* posterior is ensemble"):
+        Pops(posterior="ensemble", percentile=10.0)
+
+
 @pytest.mark.parametrize("method", [Pops(), Pops(bounds="exact"), Pops(posterior="ensemble")])
 def test_bounds_do_not_depend_on_units(method, misspecified):
     rows, labels = misspecified

@@ -203,11 +203,17 @@ def test_one_sided_samples_keep_the_mean_within_the_bounds():
     assert (found.upper > found.mean).all()
 
 
+def test_clipped_bounds_claim_what_the_box_does():
+    rows, labels = regression(120, 5, 0)
+    ours = PopsReference(percentile_clipping=3.0).fit(two_kinds(rows, labels), np.random.default_rng(0))
+    assert ours.predict_rows(rows[:3], "forces").nominal == pytest.approx(0.94)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("resample_density", 0.0),
-        ("percentile_clipping", 51.0),
+        ("percentile_clipping", 50.0),
         ("leverage_percentile", 100.0),
         ("mode_threshold", 0.0),
     ],

@@ -55,6 +55,8 @@ class BoxDraws:
 class SampledBox(ParameterPosterior):
     """A box whose bounds are the least and greatest over given points, and whose spread is theirs.
 
+    What the bounds claim is what the box does, though they lie within its own.
+
     draws: blocks (b, m) of points δ along the axes of the box, the same on every pass. moment: (m, m), their
     uncentred second moment.
     """
@@ -95,7 +97,7 @@ class SampledBox(ParameterPosterior):
                     least[part] = xp.minimum(least[part], xp.min(change, axis=1))
                     most[part] = xp.maximum(most[part], xp.max(change, axis=1))
         lower, upper = arrays.get(least), arrays.get(most)
-        return Prediction(mean, std, mean + lower, mean + upper, 1.0)
+        return Prediction(mean, std, mean + lower, mean + upper, self.box.nominal)
 
     def samples(self, n: int, rng: Generator) -> Array:
         """(n, P) uniform draws from the box."""

@@ -27,7 +27,7 @@ from uqbench.errors import UqbenchError
 from uqbench.linear.arrays import Arrays
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.folds import leave_folds_out
-from uqbench.linear.maxvol import active_inverse
+from uqbench.linear.maxvol import MOST_PASSES, active_inverse
 
 LEVEL = 0.95
 QUANTILE = 1.959963984540054
@@ -53,23 +53,33 @@ class ExtrapolationGrade(LinearMethod):
         ridge = fit_ridge(problem)
         left_out = leave_folds_out(problem, ridge, self.folds, rng)
 
-        def corners(fold: int) -> Array:
-            return ridge.whitener @ active_inverse(problem, ridge, lambda b: left_out.folds(b) != fold)
+        def corners(fold: int) -> tuple[Array, bool]:
+            inverse, settled = active_inverse(problem, ridge, lambda b: left_out.folds(b) != fold)
+            return ridge.whitener @ inverse, settled
 
-        without = [corners(fold) for fold in range(self.folds)]
+        without = [corners(fold)[0] for fold in range(self.folds)]
         ratios: dict[Kind, list[Array]] = {}
         for fold, kind, rows, error in left_out.held_out():
-            grade = _grade(ridge.arrays, rows, without[fold])
-            ratio = np.divide(np.abs(error), grade, out=np.zeros_like(grade), where=grade > 0)
-            ratios.setdefault(kind, []).append(ratio)
+            # A row of zeros predicts zero whatever the coefficients: its grade is 0, and its error says nothing of s.
+            moved = rows.any(axis=1)
+            if moved.any():
+                grade = _grade(ridge.arrays, rows[moved], without[fold])
+                ratios.setdefault(kind, []).append(np.abs(error[moved]) / grade)
         scale: dict[Kind, float] = {
             k: float(np.quantile(np.concatenate(r), LEVEL, method="higher")) for k, r in ratios.items()
         }
         at_one = {
             f"error_at_grade_1_{k}": scale[k] * problem.scales[k] / float(np.sqrt(a))
             for k, a in zip(ridge.kinds, ridge.noise_precision, strict=True)
+            if k in scale
         }
-        return Graded(ridge.mean, corners(NO_FOLD), scale, ridge.facts | at_one, ridge.device)
+        of_all, settled = corners(NO_FOLD)
+        active = (
+            "settled"
+            if settled
+            else f"NOT settled in {MOST_PASSES} passes: training rows may be graded above 1"
+        )
+        return Graded(ridge.mean, of_all, scale, ridge.facts | at_one | {"active_set": active}, ridge.device)
 
 
 @dataclass(frozen=True)

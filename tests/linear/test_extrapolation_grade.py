@@ -8,7 +8,9 @@ from atomic_problem import atomic_problem, stacked
 from dense_problems import dense_problem
 
 from uqbench.errors import UqbenchError
+from uqbench.linear import maxvol
 from uqbench.linear.evidence import fit_ridge
+from uqbench.linear.folds import leave_folds_out
 from uqbench.linear.maxvol import EMPTY, TOLERANCE, active_inverse, weighted
 from uqbench_methods.extrapolation_grade import ExtrapolationGrade
 
@@ -30,7 +32,7 @@ def test_the_active_set_spans_nearly_the_greatest_volume(seed):
     problem = small(seed=seed)
     ridge = fit_ridge(problem)
     z = np.concatenate([weighted(block, ridge) for block in problem.blocks()])
-    active = np.linalg.inv(active_inverse(problem, ridge, everything))
+    active = np.linalg.inv(active_inverse(problem, ridge, everything)[0])
     places = [int(np.abs(z - a).max(axis=1).argmin()) for a in active]
     np.testing.assert_allclose(z[places], active, rtol=1e-8, atol=1e-12)
     best = max(abs(np.linalg.det(z[list(c)])) for c in combinations(range(len(z)), 3))
@@ -46,7 +48,8 @@ def test_the_active_set_spans_nearly_the_greatest_volume(seed):
 def test_no_training_row_is_graded_beyond_one():
     problem = atomic_problem()
     ridge = fit_ridge(problem)
-    inverse = active_inverse(problem, ridge, everything)
+    inverse, settled = active_inverse(problem, ridge, everything)
+    assert settled
     grades = np.concatenate([np.abs(weighted(b, ridge) @ inverse).max(axis=1) for b in problem.blocks()])
     assert grades.max() <= TOLERANCE * (1 + 1e-9)
     assert np.sum(np.abs(grades - 1.0) < 1e-9) >= problem.n_features
@@ -55,7 +58,7 @@ def test_no_training_row_is_graded_beyond_one():
 def test_rows_that_may_not_be_seen_are_not_chosen():
     problem = atomic_problem()
     ridge = fit_ridge(problem)
-    active = np.linalg.inv(active_inverse(problem, ridge, lambda block: block.cluster > 3))
+    active = np.linalg.inv(active_inverse(problem, ridge, lambda block: block.cluster > 3)[0])
     for block in problem.blocks():
         z = weighted(block, ridge)[block.cluster <= 3]
         for row in z:
@@ -130,6 +133,99 @@ def test_the_scale_of_a_kind_is_the_quantile_of_its_own_errors():
         bounds = posterior.predict_rows(rows.rows[mine], kind)
         inside = np.mean((bounds.lower <= rows.labels[mine]) & (rows.labels[mine] <= bounds.upper))
         assert 0.9 < inside <= 1.0
+
+
+def weighted_kinds(spoil=None):
+    """Twelve clusters of two energies and six forces, with noise that gives the kinds very unequal α."""
+    rng = np.random.default_rng(4)
+    rows = {"energy": rng.standard_normal((24, 4)), "forces": 3.0 * rng.standard_normal((72, 4))}
+    cluster = {k: np.arange(len(x)) % 12 for k, x in rows.items()}
+    if spoil is not None:
+        rows["forces"][spoil] *= 50.0
+    labels = {
+        k: x @ np.arange(1.0, 5.0) + s * rng.standard_normal(len(x))
+        for (k, x), s in zip(rows.items(), (0.02, 0.5), strict=True)
+    }
+    return dense_problem(rows, labels, cluster)
+
+
+def test_scale_is_the_quantile_of_grades_by_sets_that_have_not_seen_the_fold():
+    """Brute force: γ from an explicit active set of the other folds' rows, each weighed by √α of its kind.
+
+    One cluster holds the longest row by far, which the active sets of all folds but its own hold.
+    """
+    problem = weighted_kinds(spoil=5)
+    posterior = ExtrapolationGrade(folds=4).fit(problem, np.random.default_rng(3))
+    ridge = fit_ridge(problem)
+    alpha = dict(zip(ridge.kinds, ridge.noise_precision, strict=True))
+    assert alpha["energy"] > 100 * alpha["forces"]
+    left_out = leave_folds_out(problem, ridge, 4, np.random.default_rng(3))
+    rows = stacked(problem)
+    root = np.sqrt(np.asarray(ridge.noise_precision))[rows.kind]
+    fold = left_out.folds(rows)
+    ratios = {0: [], 1: []}
+    for f in range(4):
+        seen = fold != f
+        inverse, _ = active_inverse(problem, ridge, lambda b, f=f: left_out.folds(b) != f)
+        active = np.linalg.inv(inverse) @ np.linalg.inv(ridge.whitener)
+        mine = root[seen, None] * rows.rows[seen]
+        for a in active:
+            assert np.isclose(mine, a, rtol=1e-6, atol=1e-9).all(axis=1).any()
+        assert np.abs(mine @ np.linalg.inv(active)).max() <= TOLERANCE * (1 + 1e-9)
+        for k in ratios:
+            held = (fold == f) & (rows.kind == k)
+            error = np.abs(rows.labels[held] - rows.rows[held] @ left_out.means[f])
+            ratios[k] += (error / np.abs(rows.rows[held] @ np.linalg.inv(active)).max(axis=1)).tolist()
+    for k, kind in enumerate(("energy", "forces")):
+        expected = np.quantile(ratios[k], 0.95, method="higher")
+        assert posterior.scale[kind] == pytest.approx(expected, rel=1e-8)
+        # Grade 1 of a weighted row is 1/√α of the row as it stands.
+        found = posterior.facts[f"error_at_grade_1_{kind}"]
+        assert found == pytest.approx(expected / np.sqrt(alpha[kind]), rel=1e-8)
+
+
+def test_rows_of_zeros_leave_the_scale_as_it_is():
+    """No coefficient moves them; taken as errors of no size for their grade, they would pull the quantile down."""
+    rng = np.random.default_rng(6)
+    rows = rng.standard_normal((200, 4))
+    labels = rows @ np.ones(4) + 0.2 * rng.standard_normal(200)
+    cluster = {"forces": np.arange(200) % 20}
+    plain = ExtrapolationGrade().fit(dense_problem({"forces": rows}, {"forces": labels}, cluster), rng_of(1))
+    dead = np.zeros((86, 4))
+    padded = dense_problem(
+        {"forces": np.concatenate([rows, dead])},
+        {"forces": np.concatenate([labels, np.zeros(86)])},
+        {"forces": np.append(cluster["forces"], np.arange(86) % 20)},
+    )
+    found = ExtrapolationGrade().fit(padded, rng_of(1))
+    half = [
+        p.predict_rows(rows, "forces").upper - p.predict_rows(rows, "forces").mean for p in (found, plain)
+    ]
+    assert np.median(half[0] / half[1]) == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_kind_of_zeros_alone_has_no_scale_of_its_own():
+    rng = np.random.default_rng(7)
+    rows = rng.standard_normal((60, 3))
+    labels = rows @ np.ones(3) + 0.1 * rng.standard_normal(60)
+    problem = dense_problem(
+        {"energy": np.zeros((20, 3)), "forces": rows}, {"energy": np.ones(20), "forces": labels}
+    )
+    posterior = ExtrapolationGrade(folds=3).fit(problem, rng_of(0))
+    assert set(posterior.scale) == {"forces"}
+    assert "error_at_grade_1_energy" not in posterior.facts
+
+
+def test_a_set_that_passes_did_not_settle_says_so(monkeypatch):
+    problem = weighted_kinds()
+    assert ExtrapolationGrade(folds=2).fit(problem, rng_of(0)).facts["active_set"] == "settled"
+    monkeypatch.setattr(maxvol, "MOST_PASSES", 1)
+    found = ExtrapolationGrade(folds=2).fit(problem, rng_of(0))
+    assert found.facts["active_set"].startswith("NOT settled")
+
+
+def rng_of(seed):
+    return np.random.default_rng(seed)
 
 
 def test_one_fold_is_refused():

@@ -20,12 +20,13 @@ MOST_PASSES = 20
 
 def active_inverse(
     problem: LinearProblem, ridge: Ridge, seen: Callable[[RowBlock], NDArray[np.bool_]]
-) -> Array:
-    """A⁻¹ (P, P), A the active rows, whitened and weighted: |x√α W A⁻¹| is at most TOLERANCE for every row seen.
+) -> tuple[Array, bool]:
+    """A⁻¹ (P, P), A the active rows, whitened and weighted, and whether a pass over the rows changed nothing any more.
 
-    MaxVol (Goreinov et al., in Matrix Methods: Theory, Algorithms, Applications (2010), 247), block by block until a
-    pass over the rows changes nothing. Directions that no row reaches keep a vector of length EMPTY, so that any
-    prediction along them counts as far outside. seen(block): which of its rows may be chosen, (b,).
+    If so |x√α W A⁻¹| is at most TOLERANCE for every row seen; after MOST_PASSES some may lie beyond. MaxVol (Goreinov
+    et al., in Matrix Methods: Theory, Algorithms, Applications (2010), 247), block by block. Directions that no row
+    reaches keep a vector of length EMPTY, so that any prediction along them counts as far outside. seen(block): which
+    of its rows may be chosen, (b,).
     """
     arrays = ridge.arrays
     xp, p = arrays.xp, problem.n_features
@@ -54,8 +55,8 @@ def active_inverse(
             if swapped:
                 inverse, changed = np.asarray(np.linalg.inv(active), dtype=np.float64), True
         if not changed:
-            break
-    return inverse
+            return inverse, True
+    return inverse, False
 
 
 def weighted(block: RowBlock, ridge: Ridge) -> Device:

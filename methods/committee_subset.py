@@ -1,8 +1,9 @@
 """Committee on subsets: linear fits to random parts of the training clusters, or of the features.
 
 Cost: one or two passes over the rows and one factorisation a member; a prediction costs M dot products.
-Limits: the spread depends on the share, which has no principled value; halves of the data give √2 times (subsets) the
-spread of a bootstrap; subsets of features measure how far other models of the family would differ.
+Limits: the spread depends on the share, which has no principled value: a share f of the data, drawn without
+replacement, gives √((1 − f)/f) times the spread of a bootstrap (halves the same); subsets of features measure how far
+other models of the family would differ.
 Reference: subsampled committees: Peterson, Christensen & Khorshidi, Phys. Chem. Chem. Phys. 19, 10978 (2017);
 random subspaces: Ho, IEEE Trans. Pattern Anal. Mach. Intell. 20, 832 (1998).
 """

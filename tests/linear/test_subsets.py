@@ -79,15 +79,20 @@ def test_members_are_refits_with_the_features_they_drew(misspecified):
         np.testing.assert_allclose(member * ridge.column_scale, refit, rtol=1e-8, atol=1e-12)
 
 
-def test_halves_of_the_data_spread_as_a_bootstrap_does():
-    """Half-samples without replacement have the variance of the full estimate (the delete-d jackknife, d = n/2)."""
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_share_of_the_data_spreads_as_a_bootstrap_does_times_what_the_docstring_says(share):
+    """(s²/m)(1 − m/n) = (s²/n)(1 − f)/f for m = fn without replacement: halves have the full estimate's variance."""
     rng = np.random.default_rng(3)
     rows = rng.standard_normal((800, 3))
     labels = rows @ np.ones(3) + 0.5 * rng.standard_normal(800)
-    posterior = CommitteeSubset(members=2000).fit(dense_problem({"forces": rows}, {"forces": labels}), rng)
-    exact = np.linalg.inv(rows.T @ rows) * 0.25
+    problem = dense_problem({"forces": rows}, {"forces": labels})
+    posterior = CommitteeSubset(share=share, members=2000).fit(problem, rng)
+    inverse = np.linalg.inv(rows.T @ rows)
+    residual = labels - rows @ inverse @ rows.T @ labels
+    bootstrap = inverse @ (rows * residual[:, None] ** 2).T @ rows @ inverse
+    exact = bootstrap * (1.0 - share) / share
     np.testing.assert_allclose(
-        np.sqrt(np.diag(np.cov(posterior.members.T))), np.sqrt(np.diag(exact)), rtol=0.1
+        np.sqrt(np.diag(np.cov(posterior.members.T))), np.sqrt(np.diag(exact)), rtol=0.06
     )
 
 

@@ -44,7 +44,8 @@ class Calibration:
     factors: conformal factor by level over all observations, None where not attainable.
     cluster_factors: the same with clusters weighed equally (cluster_conformal_factor).
     n, n_clusters: observations and clusters given. halved: whether (a, c) and the factors were fitted on
-    separate halves of the clusters; only then does a finite-sample guarantee hold, that of the factors.
+    separate halves of the clusters; only then does a finite-sample guarantee hold, that of the cluster_factors for
+    an observation of a new cluster. The factors have none: observations of one cluster are not exchangeable.
     """
 
     a: float

@@ -117,3 +117,16 @@ def test_without_calibration_data_there_is_a_reason_and_raw_scores():
     found = score_tables(tables)
     assert "calibrated" not in found["scores"]
     assert "no scored label" in found["reasons"]["calibrated"]["test"]["forces"]["calibration"]
+
+
+def test_a_fold_without_a_stored_calibration_is_named():
+    """Its deviations were whatever the memory held."""
+    table = two_folds()["forces"]
+    stored = fit_calibrations(table)
+    with pytest.raises(
+        UqbenchError, match=r"fold 1 has predictions in its test part and no calibration .* \[0\]"
+    ):
+        calibrated_variant(table, "test", {0: stored[0]})
+    found = score_tables({"forces": table}, {"forces": ({0: stored[0]}, "")})
+    assert "calibrated" not in found["scores"]
+    assert "fold 1" in found["reasons"]["calibrated"]["test"]["forces"]["calibration"]

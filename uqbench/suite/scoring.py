@@ -89,11 +89,20 @@ def calibrate_all(tables: Mapping[str, RawTable]) -> dict[str, tuple[dict[int, C
 
 
 def calibrated_variant(table: RawTable, part: str, calibrations: Mapping[int, Calibration]) -> Variant:
-    """Every fold's predictions after that fold's calibration; a level that a fold cannot attain is left out."""
+    """Every fold's predictions after that fold's calibration; a level that a fold cannot attain is left out.
+
+    Raises UqbenchError if a fold that has predictions has no calibration.
+    """
     chosen = table.scored_in(part)
     n = int(chosen.sum())
-    std = np.empty(n)
+    std = np.full(n, np.nan)
     fold = table.fold[chosen]
+    missing = sorted(set(np.unique(fold).tolist()) - set(calibrations))
+    if missing:
+        raise UqbenchError(
+            f"fold {missing[0]} has predictions in its {part} part and no calibration (there are those of folds "
+            f"{sorted(calibrations)}); score the predictions again, so that every fold is calibrated."
+        )
     bounds: dict[str, Intervals] = {
         name: {level: (np.full(n, np.nan), np.full(n, np.nan)) for level in LEVELS}
         for name in ("intervals", "cluster_intervals")

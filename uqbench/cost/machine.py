@@ -26,7 +26,7 @@ def describe_machine() -> dict[str, Any]:
     return {
         "cpu": _cpu_name(),
         "architecture": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": " ".join([platform.system(), *platform.release().split(".")[:2]]),
         "cores": usable,
         "memory_bytes": psutil.virtual_memory().total,
         "thread_pools": sorted(pools, key=lambda p: (p["library"], p["version"] or "")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,12 +38,16 @@ from uqbench.report.tables import (
     group_tables,
     ranked_table,
 )
+from uqbench.suite.record import Record
 
-MOST_FIGURED = 3
+MOST_FIGURED = 4
 """Comparisons of frames with figures, which take seconds each; of the others the page has the tables."""
 NOT_FIGURED = (
     f"Figures are drawn for the first {MOST_FIGURED} comparisons; `uqbench report --html` has them for all."
 )
+
+MOST_NAMED = 4
+"""Datasets in the title of a page; more are counted."""
 
 
 def write_report(records: Path, out: Path) -> Path:
@@ -148,13 +152,24 @@ def _write_figures(out: Path, figures: Mapping[str, bytes]) -> None:
         write_atomically(out / "figures" / name, content)
 
 
+def _subject(records: Sequence[Record]) -> str:
+    """What a title says of the records: datasets, if they are few, and potentials."""
+    datasets = sorted({r.cell.dataset for r in records})
+    backbones = sorted({r.cell.backbone.partition(":")[0] for r in records})
+    if not records:
+        return ""
+    named = ", ".join(datasets) if len(datasets) <= MOST_NAMED else f"{len(datasets)} datasets"
+    return escape(f": {named} ({', '.join(backbones)})")
+
+
 def _page(evidence: Evidence, texts: list[str], alike: list[list[Section]]) -> str:
     records = evidence.records
     failures = failures_table(records)
     problems = "".join(f"- {escape(p.who)}: {escape(p.what)}\n" for p in evidence.problems)
     properties = HOW_TO_READ_PROPERTIES if any(r.properties for r in records) else ""
     parts = [
-        "# uqbench leaderboard\n\nWhich error bars can be trusted, how tight they are, and what they cost.\n",
+        f"# uqbench leaderboard{_subject(records)}\n\n"
+        "Which error bars can be trusted, how tight they are, and what they cost.\n",
         *texts,
         f"## How to read it\n\n{HOW_TO_READ}{properties}",
         f"## The methods\n\n{method_cards(r.cell.method for r in records)}",

@@ -20,9 +20,9 @@ HOW_TO_READ = f"""\
   better, and honest intervals minimise it. Here over that of the calibrated `constant` (one σ for all, the RMSE on
   the training set) on the same structures: below 1, the method knows where the potential errs.
 - **rank**: going down the table, a row shares the rank of the group above it unless it is significantly worse than
-  the first row of that group. Significant: the paired cluster-bootstrap difference of interval scores excludes zero
-  after Holm's adjustment over all pairs of rows of the table, 5 % family-wise error, at least
-  {PAIRED_RESAMPLES:,} resamples.
+  the first row of that group. Significant: the paired difference of interval scores is not zero, by the larger of the
+  p-values of a cluster bootstrap (at least {PAIRED_RESAMPLES:,} resamples) and of Student's t on the jackknife over
+  clusters, after Holm's adjustment over all pairs of rows of the table, 5 % family-wise error.
 - **coverage 95 %**: share of values inside the 95 % interval; 95 is right, more is too wide, less too narrow.
 - **stated bounds**: share inside the bounds that the method itself states, and the share it claims (100: an envelope
   that is to hold everything).
@@ -52,12 +52,13 @@ from the raw predictions.
 HOW_TO_READ_PROPERTIES = """\
 - **simulation results** come from one fit on the whole pool, without the structures their references were computed on,
   or without a whole group of it (extrapolation). **raw**: the posterior as the method gives it. **κ**: its spread about
-  the mean scaled by one factor, the conformal factor at 95 % of held-out energies and forces; an additive floor does
-  not reach a simulation.
-- **claim**: what the method claims of its stated bounds: all, for the envelope of samples of a bounded
-  posterior, or 95 %. **✓ / ✗**: the reference is inside / outside; **✗ (✓ with ±)**: inside once bounds are widened on
-  each side by the reference's own error (± ? where it is not known). **error / width**: |prediction − reference| over
-  the width of the stated bounds.
+  the mean scaled by one factor, the conformal factor of the 95 % interval on held-out energies and forces; an additive
+  floor does not reach a simulation. Then the 95 % interval is what is stated.
+- **claim**: what the method claims of its stated bounds. All or nearly all, for those of a bounded posterior: its ends,
+  exact or computed at the corners, where the method's own bounds are its ends; else the envelope of the draws that were
+  carried. 95 %, for a posterior without bounds. **✓ / ✗**: the reference is inside / outside; **✗ (✓ with ±)**: inside
+  once bounds are widened on each side by the reference's own error (± ? where it is not known). **error / width**:
+  |prediction − reference| over the width of the stated bounds.
 - **samples**: *accepted*, carried without a relaxation of their own; *computed*, relaxed for real; *unstable* or *not
   converged*, without the property: bounds are of the others, and with more than 5 % of them there is no answer.
   **a sample / a real computation**: time of all samples, set-up and all, over that of as many real computations.
@@ -154,9 +155,10 @@ def reproduction(alike: Sequence[Sequence[Section]], records: Sequence[Record]) 
         "run wrote: `python -m uqbench run --suite suite.yaml`.\n\n"
         f"Random: the split and every fit, from the seed ({seeds}) and the number of the fold; score intervals "
         f"({RESAMPLES:,} resamples) and comparisons, both from seed {BOOTSTRAP_SEED}. "
-        "`python -m uqbench report RECORDS` writes this page again from the records and their raw predictions, with "
-        "no model run. It recomputes the values of all scores; intervals of single scores, the attainable correlation "
-        "and simulation results, whose samples are not kept, are the record's.\n"
+        "`python -m uqbench report RECORDS` writes this page again from the records and their raw predictions (packed "
+        "records, `.jsonl.xz`, have none of these, and give simulation results alone), with no model run. It "
+        "recomputes the values of all scores; intervals of single scores, the attainable correlation and simulation "
+        "results, whose samples are not kept, are the record's.\n"
     )
 
 

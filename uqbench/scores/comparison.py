@@ -96,7 +96,8 @@ def _cluster_sums(columns: Array, cluster: ArrayLike) -> Array:
     """(n_clusters, k) sums of columns (n, k) over each cluster; raises UqbenchError for fewer than 10."""
     sample = whole_sample(labels(cluster, len(columns), "cluster"))
     check_clusters(sample.counts.shape[1])
-    return np.stack([np.bincount(sample.index, column) for column in columns.T], axis=1)
+    sums = [np.bincount(sample.index, column) for column in columns.T]
+    return np.stack(sums, axis=1).astype(np.float64)
 
 
 def _resampled_sums(table: Array, rng: Generator) -> Array:

@@ -8,7 +8,7 @@ from scipy.stats import norm, t
 from uqbench.errors import UqbenchError
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.folds import leave_folds_out
-from uqbench_methods.llpr import Llpr
+from uqbench_methods.llpr import REGULARISERS, Llpr
 
 Q = norm.ppf(0.975)
 
@@ -86,6 +86,45 @@ def test_scale_and_regulariser_maximise_the_held_out_likelihood():
                 ratios[kind].append(loss(regulariser, {**scales, kind: s * scales[kind]}))
         gain = sum(min(r) - loss(regulariser, scales) for r in ratios.values())
         assert loss(regulariser, scales) + gain >= value - 1e-6 * abs(value)
+
+
+def test_the_regulariser_is_the_best_of_all_tried():
+    """Errors drawn with the variance of one inside the range: the likelihood by dense solves has its peak there."""
+    rng = np.random.default_rng(5)
+    spectrum = np.array([1.0, 0.3, 0.03, 0.01, 0.001])
+    turned = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    rows, noise = {}, {}
+    for kind, n, size in (("energy", 120, 0.02), ("forces", 480, 0.2)):
+        along = rng.standard_normal((n, 5)) * spectrum
+        noise[kind] = size * np.sqrt((along**2 / (spectrum**2 + 3e-4)).sum(axis=1))
+        rows[kind] = along @ turned
+    labels = {k: x @ np.ones(5) + noise[k] * rng.standard_normal(len(x)) for k, x in rows.items()}
+    problem = dense_problem(rows, labels)
+    posterior = Llpr(folds=4).fit(problem, np.random.default_rng(7))
+    ridge = fit_ridge(problem)
+    left_out = leave_folds_out(problem, ridge, 4, np.random.default_rng(7))
+    blocks = list(problem.blocks())
+    x = np.concatenate([b.rows for b in blocks]) / ridge.column_scale
+    alpha = np.concatenate([ridge.precisions(b) for b in blocks])
+    fold = np.concatenate([left_out.folds(b) for b in blocks])
+    grams = [x[fold != f].T @ (alpha[fold != f, None] * x[fold != f]) for f in range(4)]
+    tried = REGULARISERS * np.mean([np.trace(g) / 5 for g in grams])
+
+    def loss(regulariser):
+        log, square, count = {}, {}, {}
+        for f, kind, held, e in left_out.held_out():
+            z = held / ridge.column_scale
+            v = np.einsum("np,pn->n", z, np.linalg.solve(grams[f] + regulariser * np.eye(5), z.T))
+            log[kind] = log.get(kind, 0.0) + np.log(v).sum()
+            square[kind] = square.get(kind, 0.0) + np.sum(e**2 / v)
+            count[kind] = count.get(kind, 0) + len(e)
+        return sum(count[k] * np.log(square[k] / count[k]) + log[k] for k in count)
+
+    losses = [loss(r) for r in tried]
+    best = int(np.argmin(losses))
+    assert 3 < best < len(tried) - 3
+    assert np.min(np.delete(losses, best)) > losses[best] + 0.1
+    assert posterior.facts["regulariser"] == pytest.approx(tried[best], rel=1e-6)
 
 
 def test_shape_is_the_prediction_rigidity():

@@ -159,6 +159,38 @@ def test_leverage_floor_tames_rows_the_model_can_hardly_move(misspecified, monke
     assert unfloored > 1e6 * floored
 
 
+def test_leverages_are_floored_each_by_the_floor_of_its_own_kind(monkeypatch):
+    """Δθ = e/max(h, floor of the kind) S x from dense matrices; mean leverages are far apart."""
+    rng = np.random.default_rng(4)
+    rows = {"energy": 0.05 * rng.standard_normal((40, 4)), "forces": rng.standard_normal((90, 4))}
+    labels = {k: x @ np.ones(4) + 0.1 * np.sin(3.0 * x[:, 0]) + 0.05 for k, x in rows.items()}
+    problem = dense_problem(rows, labels)
+    ridge = fit_ridge(problem)
+    blocks = list(problem.blocks())
+    x, kind = (np.concatenate([getattr(b, name) for b in blocks]) for name in ("rows", "kind"))
+    covariance = ridge.whitener @ ridge.whitener.T
+    h = np.einsum("np,pq,nq->n", x, covariance, x)
+    error = np.concatenate([b.labels for b in blocks]) - x @ ridge.mean
+    means = np.array([h[kind == k].mean() for k in (0, 1)])
+    assert means[1] > 100 * means[0]
+
+    def expected(floor):
+        leverage = np.maximum(h, floor[kind])
+        for k in (0, 1):
+            assert 0 < np.sum(leverage[kind == k] > h[kind == k]) < np.sum(kind == k)
+        return (error / leverage)[:, None] * (x @ covariance)
+
+    given = np.array([0.8, 0.3]) * means
+    found = PointwiseCorrections.of(problem, ridge, {"energy": given[0], "forces": given[1]})
+    np.testing.assert_allclose(dense(found), expected(given), rtol=1e-8, atol=1e-12)
+    monkeypatch.setattr(corrections_module, "LEVERAGE_FLOOR", 0.5)
+    changes = expected(0.5 * means)
+    found = PointwiseCorrections.of(problem, ridge)
+    np.testing.assert_allclose(dense(found), changes, rtol=1e-8, atol=1e-12)
+    moment = ridge.whitener @ found.moment @ ridge.whitener.T
+    np.testing.assert_allclose(moment, changes.T @ changes, rtol=1e-8, atol=1e-8 * moment.max())
+
+
 def test_mean_leverage_is_the_trace(misspecified):
     """Σ_n x_nᵀ S x_n = tr(S Σ x xᵀ), and α times it is the number of well-determined parameters, at most P."""
     corrections = corrections_of(*misspecified)

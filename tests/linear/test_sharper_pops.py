@@ -12,6 +12,7 @@ from uqbench.linear.corrections import LEVERAGE_FLOOR
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.folds import leave_folds_out
 from uqbench.linear.normalised import correction_moments
+from uqbench.linear.scaled_width import fit_width, width_loss
 from uqbench_methods import pops_calibrated
 from uqbench_methods.constant import Constant
 from uqbench_methods.pops_calibrated import PopsCalibrated
@@ -98,6 +99,66 @@ def test_the_shape_holds_the_share_of_clusters_that_it_says():
         bounds = posterior.predict_rows(x, kind)
         half = posterior.scale[kind] * np.linalg.norm(x @ ridge.whitener @ np.linalg.cholesky(moment), axis=1)
         np.testing.assert_allclose(bounds.upper - bounds.mean, half + posterior.floor[kind], rtol=1e-6)
+
+
+def test_widths_are_fitted_to_errors_and_shapes_that_have_not_seen_the_fold():
+    """a, c and ρ of each kind from refits, A and B without each fold, by dense matrices; kinds of unequal α and floor.
+
+    Errors of energies are shared within a cluster here, so that ρ > 0 would suit them: theirs stays 0 all the same.
+    """
+    rng = np.random.default_rng(5)
+    rows = {"energy": 0.5 * rng.standard_normal((48, 4)), "forces": rng.standard_normal((120, 4))}
+    cluster = {k: np.arange(len(x)) // (len(x) // 12) for k, x in rows.items()}
+    wild = rng.standard_normal((12, 4)) * np.linspace(0.1, 2.0, 12)[:, None]
+    labels = {
+        k: x @ np.ones(4) + s * (x * wild[cluster[k]]).sum(axis=1) + 0.1 * s * rng.standard_normal(len(x))
+        for (k, x), s in zip(rows.items(), (0.02, 0.5), strict=True)
+    }
+    problem = dense_problem(rows, labels, cluster)
+    posterior = PopsCalibrated(folds=4).fit(problem, np.random.default_rng(3))
+    ridge = fit_ridge(problem)
+    left_out = leave_folds_out(problem, ridge, 4, np.random.default_rng(3))
+    every = stacked(problem)
+    x, y, kind, fold = every.rows, every.labels, every.kind, left_out.folds(every)
+    alpha = np.asarray(ridge.noise_precision)[kind]
+    floor = LEVERAGE_FLOOR * np.asarray(ridge.mean_leverage)[kind]
+    assert alpha.max() > 50 * alpha.min()
+    assert floor.max() > 3 * floor.min()
+    prior = np.diag(ridge.prior_precision * ridge.column_scale**2)
+
+    def moments(seen):
+        inverse = np.linalg.inv(x[seen].T @ (alpha[seen, None] * x[seen]) + prior)
+        mean = inverse @ x[seen].T @ (alpha[seen] * y[seen])
+        e = y[seen] - x[seen] @ mean
+        h = np.maximum(np.einsum("np,pq,nq->n", x[seen], inverse, x[seen]), floor[seen])
+        middle = x[seen].T @ ((alpha[seen] * e**2 / h)[:, None] * x[seen])
+        pulled = (alpha[seen] * e)[:, None] * x[seen]
+        scores = np.array(
+            [pulled[every.cluster[seen] == c].sum(axis=0) for c in np.unique(every.cluster[seen])]
+        )
+        return mean, inverse @ middle @ inverse, inverse @ scores.T @ scores @ inverse
+
+    _, a_all, b_all = moments(np.ones(len(y), dtype=bool))
+    metric = np.linalg.inv(ridge.whitener @ ridge.whitener.T)
+    unit = np.trace(metric @ a_all) / np.trace(metric @ b_all)
+    error, of_rows, of_clusters = np.empty(len(y)), np.empty(len(y)), np.empty(len(y))
+    for f in range(4):
+        mean, a, b = moments(fold != f)
+        held = fold == f
+        error[held] = np.abs(y[held] - x[held] @ mean)
+        of_rows[held] = np.einsum("np,pq,nq->n", x[held], a, x[held])
+        of_clusters[held] = unit * np.einsum("np,pq,nq->n", x[held], b, x[held])
+    for k, name in enumerate(("energy", "forces")):
+        mine, tried = kind == k, []
+        for share in pops_calibrated.SHARES:
+            shape = np.sqrt(of_rows[mine] + share * of_clusters[mine])
+            scale, width = fit_width(error[mine], shape, 0.95)
+            tried.append((width_loss(error[mine], scale * shape + width, 0.95), share, scale, width))
+        assert min(tried)[1] > 0.0
+        _, share, scale, width = tried[0] if name == "energy" else min(tried)
+        assert posterior.facts[f"cluster_share_{name}"] == share
+        assert posterior.scale[name] == pytest.approx(scale, rel=1e-3)
+        assert posterior.floor[name] == pytest.approx(width, rel=1e-3, abs=1e-6)
 
 
 def test_the_share_of_clusters_lowers_the_score_of_fresh_clusters(monkeypatch):

@@ -1,4 +1,4 @@
-"""A plugin with parameters, as text: pops:posterior=ensemble,percentile=1."""
+"""A plugin with parameters, as text: pops:bounds=exact,percentile=1."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def test_the_terminal_shows_each_property_within_100_columns():
         part("vacancy_formation_energy_unrelaxed_at_reference_a", 0.7, 0.8, 0.1, unit="eV"),
     ]
     records = [
-        property_record("pops:posterior=ensemble,percentile=1.0", [*raw, *(scaled(p, 2.0) for p in raw)]),
+        property_record("pops:bounds=exact,percentile=1.0", [*raw, *(scaled(p, 2.0) for p in raw)]),
         property_record("[red]x", [nothing(p) for p in raw]),
         property_record("declines", None, status="not applicable"),
     ]

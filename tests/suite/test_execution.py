@@ -94,9 +94,22 @@ def plugins(tmp_path, *names):
     return [str(tmp_path / f"{name}.py") for name in names]
 
 
-def test_a_run_scores_stores_and_goes_on_where_it_was(structures, cache, tmp_path, monkeypatch):
-    out, scratch = tmp_path / "out", tmp_path / "scratch"
-    scratch.mkdir()
+def test_a_name_too_long_for_a_socket_is_said(structures, cache, tmp_path, monkeypatch):
+    deep = tmp_path / ("deep" * 25)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    done = run(structures, cache, tmp_path / "out", "--method", "constant")
+    assert done.returncode == 2
+    words = " ".join(done.stderr.split())
+    assert "Set the environment variable TMPDIR to another one, with a shorter name." in words
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_scores_stores_and_goes_on_where_it_was(
+    structures, cache, tmp_path, tmp_path_factory, monkeypatch
+):
+    # The names of sockets in it may not be long.
+    out, scratch = tmp_path / "out", tmp_path_factory.mktemp("s")
     monkeypatch.setenv("TMPDIR", str(scratch))
     first = run(structures, cache, out, "--method", "constant", "pops")
     assert first.returncode == 0, first.stdout + first.stderr

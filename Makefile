@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 run: $(VENV)/.installed  ## score every installed method on the embedded dataset, write uqbench-results/README.md
 	$(BIN)/python -m uqbench run
 
-test: $(VENV)/.installed-dev  ## the tests that CI runs, a process a core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+test: $(VENV)/.installed-dev  ## the tests that CI runs
+	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

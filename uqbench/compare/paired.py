@@ -20,7 +20,7 @@ import numpy as np
 from uqbench.api import Array
 from uqbench.errors import UqbenchError
 from uqbench.scores.bootstrap import LEAST_CLUSTERS, check_clusters
-from uqbench.scores.comparison import Difference
+from uqbench.scores.comparison import Difference, bootstrap_p
 from uqbench.scores.jackknife import freedom as freedom_of
 from uqbench.scores.jackknife import jackknife_variance
 
@@ -124,5 +124,5 @@ def _difference(test: Paired, draws: Array) -> Difference:
     beyond = int(min(np.sum(draws <= 0.0), np.sum(draws >= 0.0)))
     error, freedom = test.error()
     by_t = float(2.0 * stdtr(freedom, -abs(value) / error))
-    p = by_t if beyond == 0 else max(by_t, min(1.0, 2.0 * (1.0 + beyond) / (1.0 + len(draws))))
+    p = by_t if beyond == 0 else max(by_t, bootstrap_p(draws))
     return Difference(value, float(low), float(high), p)

@@ -12,7 +12,7 @@ import numpy as np
 
 from uqbench.api import Array
 from uqbench.scores.bootstrap import LEAST_CLUSTERS, Score, percentile_score, ratio
-from uqbench.scores.comparison import BLOCK_NUMBERS, PAIRED_RESAMPLES, holm
+from uqbench.scores.comparison import BLOCK_NUMBERS, PAIRED_RESAMPLES, bootstrap_p, holm
 from uqbench.scores.jackknife import p_of_difference
 from uqbench.suite.scoring import BOOTSTRAP_SEED
 
@@ -124,9 +124,7 @@ def tied_ranks(draws: Array, sums: Array, counts: Array) -> list[int]:
         difference = draws[1:, i] - draws[1:, j]
         # Equal columns may differ by rounding, which must not be taken for a difference.
         difference[np.abs(difference) <= 1e-12 * np.abs(draws[1:, i])] = 0.0
-        beyond = min(np.count_nonzero(difference <= 0.0), np.count_nonzero(difference >= 0.0))
-        by_bootstrap = min(1.0, 2.0 * (1.0 + beyond) / len(draws))
-        p_values[number] = max(by_bootstrap, p_of_difference(sums[:, i], sums[:, j], counts))
+        p_values[number] = max(bootstrap_p(difference), p_of_difference(sums[:, i], sums[:, j], counts))
     adjusted = dict(zip(pairs, holm(p_values), strict=True)) if pairs else {}
     ranks, first = [1], 0
     for place in range(1, n_rows):

@@ -53,10 +53,14 @@ def paired_difference(a: Array, b: Array, cluster: ArrayLike, rng: Generator) ->
     score = percentile_score(draws)
     if score.low is None or score.high is None:
         raise UqbenchError("The difference is undefined on a resample; the scores are too large to sum.")
-    beyond = min(np.sum(draws[1:] <= 0.0), np.sum(draws[1:] >= 0.0))
-    by_bootstrap = min(1.0, 2.0 * (1.0 + float(beyond)) / len(draws))
-    p_value = max(by_bootstrap, p_of_difference(*table.T))
+    p_value = max(bootstrap_p(draws[1:]), p_of_difference(*table.T))
     return Difference(score.value, score.low, score.high, p_value)
+
+
+def bootstrap_p(differences: Array) -> float:
+    """Two-sided p-value of no difference, of differences (n,) on resamples; see paired_difference."""
+    beyond = min(np.count_nonzero(differences <= 0.0), np.count_nonzero(differences >= 0.0))
+    return min(1.0, 2.0 * (1.0 + beyond) / (1.0 + len(differences)))
 
 
 def paired_ratio(a: Array, b: Array, cluster: ArrayLike, rng: Generator) -> Score:

@@ -8,7 +8,7 @@ run: $(VENV)/.installed  ## score every installed method on the embedded dataset
 	$(BIN)/python -m uqbench run
 
 test: $(VENV)/.installed-dev  ## the tests that CI runs
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 test-slow: $(VENV)/.installed-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

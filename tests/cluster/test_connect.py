@@ -1,5 +1,6 @@
 """Schedulers that are there, are not, are open to others, or ask for certificates; workers that may start nothing."""
 
+import gc
 import multiprocessing
 import os
 
@@ -103,6 +104,32 @@ def test_where_nobody_answers_that_is_said(hurried):
         remote_client("tcp://127.0.0.1:9", print),
     ):
         pass
+
+
+def test_a_refused_client_does_not_stop_the_next_from_starting(hurried, monkeypatch):
+    """The next one's thread collects the garbage of the first, which has no certificates, as it starts."""
+    import distributed.utils
+
+    def refused(address):
+        try:
+            with remote_client(address, print):
+                return ""
+        except UqbenchError as error:
+            return str(error)
+
+    loop_factory = distributed.utils.get_loop_factory
+    collected = []
+    gc.collect()
+    gc.disable()
+    try:
+        assert "ssl_context" in refused("tls://127.0.0.1:9")
+        monkeypatch.setattr(
+            distributed.utils, "get_loop_factory", lambda: collected.append(gc.collect()) or loop_factory()
+        )
+        assert "no Dask scheduler answers" in refused("tcp://127.0.0.1:9")
+    finally:
+        gc.enable()
+    assert collected
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def remote_client(address: str, note: Callable[[str], None]) -> Iterator[Client]
             f"{address} is neither encrypted nor asks who you are; in a network that is not yours, use tls://."
         )
     try:
-        client = distributed.Client(address, timeout=CONNECT_SECONDS)
+        client = _closed_on_failure(distributed.Client)(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise UqbenchError(f"--scheduler {address}: no Dask scheduler answers ({reason}).") from None
@@ -106,6 +106,24 @@ def remote_client(address: str, note: Callable[[str], None]) -> Iterator[Client]
             note(f"{address} has no workers yet; waiting for the first.")
             client.wait_for_workers(1)
         yield client
+
+
+def _closed_on_failure(base: type[Client]) -> type[Client]:
+    class ClosedOnFailure(base):
+        """Closes itself where it can't start.
+
+        Left to the garbage collector, which may run in the thread that the next client starts, it would wait there
+        for a lock that the next one holds until its thread has started.
+        """
+
+        def start(self, **kwargs: Any) -> None:
+            try:
+                super().start(**kwargs)
+            except BaseException:
+                self.close()
+                raise
+
+    return ClosedOnFailure
 
 
 def _dask(option: str) -> tuple[Any, Any]:

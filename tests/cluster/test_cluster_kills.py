@@ -150,6 +150,15 @@ def test_killed_runs_workers_and_schedulers(place, whole, tmp_path):
     disturb(place, whole, tmp_path, kills=2, seed=3)
 
 
+def test_a_scheduler_that_dies_under_a_run_is_told_in_a_sentence(place, tmp_path):
+    """Without the traceback that Dask's client logs."""
+    with services(place, tmp_path / "services") as (others, options):
+        run = start(command(place, tmp_path / "out", *options, methods=METHODS), place)
+        time.sleep(2.5)
+        others["scheduler"].process.kill()
+        run.check(0, 2)
+
+
 @pytest.mark.slow
 def test_fifty_kills_of_runs_workers_and_schedulers(place, whole, tmp_path):
     disturb(place, whole, tmp_path, kills=50, seed=4)

@@ -101,11 +101,23 @@ def remote_client(address: str, note: Callable[[str], None]) -> Iterator[Client]
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise UqbenchError(f"--scheduler {address}: no Dask scheduler answers ({reason}).") from None
-    with client, dask.config.set(LARGE_WORK):
+    with _quiet("distributed.client"), client, dask.config.set(LARGE_WORK):
         if not client.scheduler_info(n_workers=-1)["workers"]:
             note(f"{address} has no workers yet; waiting for the first.")
             client.wait_for_workers(1)
         yield client
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Without tracebacks of a scheduler that went away: who waits for work says so in a sentence."""
+    log = logging.getLogger(name)
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _closed_on_failure(base: type[Client]) -> type[Client]:

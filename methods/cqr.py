@@ -28,7 +28,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from uqbench.api import KINDS, Array, Kind, LinearMethod, LinearProblem, ParameterPosterior, Prediction
+from uqbench.api import Array, Kind, LinearMethod, LinearProblem, ParameterPosterior, Prediction
 from uqbench.errors import UqbenchError
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.ridge import Ridge
@@ -193,4 +193,4 @@ def _noise(problem: LinearProblem, ridge: Ridge) -> dict[Kind, float]:
     """Training RMSE of each kind, in its unit; one not trained on errs, for its scale, as forces do, else energies."""
     rms: dict[Kind, float] = dict(zip(ridge.kinds, ridge.residual_rms.tolist(), strict=True))
     other = rms.get("forces", rms["energy"])
-    return {k: rms.get(k, other) * problem.scales[k] for k in KINDS}
+    return {k: rms.get(k, other) * scale for k, scale in problem.scales.items()}

@@ -60,6 +60,14 @@ def test_every_statement_of_theory_holds(study):
     assert limit[0].measured == pytest.approx(limit[0].low, rel=0.15)
 
 
+def test_every_linear_method_takes_a_problem_of_energies_alone():
+    """Its failures, if any, are sentences; constant's score is that of the unit."""
+    trials = linear_trials(discover())
+    found, failures = run_repeat(Case("mixed", 30 * N_FEATURES, 0.1, 0.1), trials, [0, 0])
+    assert failures == {}
+    assert np.isfinite(found[:, MEASURES.index("calibrated_coverage")]).all()
+
+
 def test_a_statement_that_is_wrong_does_not_hold(study):
     """Were the predictive interval the epistemic one, the table would say so."""
     swapped = list(study.methods)

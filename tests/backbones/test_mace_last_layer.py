@@ -5,6 +5,9 @@ import pytest
 from backbones.mace_toys import structures, trained
 
 from uqbench.errors import UqbenchError
+from uqbench.linear.last_layer import LastLayer
+from uqbench.properties.crystal import Crystal
+from uqbench.properties.lattice_table import NODES, LatticeTable
 
 
 def split(values, atoms):
@@ -57,3 +60,20 @@ def test_rows_do_not_depend_on_what_else_is_in_the_batch():
 def test_wrong_coefficients_are_an_error(theta):
     with pytest.raises(UqbenchError, match="34 finite numbers are needed"):
         trained().potential(theta)
+
+
+def test_elastic_tables_are_exact_where_a_shell_crosses_the_cutoff():
+    """The second shell of fcc does at a = 4 Å, the cutoff; the middle node of a table is a value of its own."""
+    model = trained()
+    layer = LastLayer("toy", ("Au", "Cu"), "cpu", model)
+
+    def tabulated(a, centre, cutoff):
+        table = LatticeTable.about(layer, layer.elements, Crystal("fcc", "Cu", centre), cutoff)
+        panel = next(p for p in table.panels if p.low <= a <= p.high)
+        basis = np.polynomial.chebyshev.chebvander(panel.scaled(np.array([a])), NODES - 1)[0]
+        return np.tensordot(basis, panel.coefficients, 1) @ model.weights
+
+    for a in (3.985, 4.015):
+        exact = tabulated(a, a, None)
+        np.testing.assert_allclose(tabulated(a, 4.0, layer.kink()), exact, atol=1e-9)
+        assert np.abs(tabulated(a, 4.0, None) - exact).max() > 1e-5

@@ -1,7 +1,7 @@
 """Implicit differentiation: orders of its error, response of positions, symmetry, and the gate behind it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -17,8 +17,10 @@ from uqbench.properties.gate import gated_energies
 from uqbench.properties.implicit import Expansion
 from uqbench.properties.lattice import lattice_constant
 from uqbench.properties.relax import hessian, relax
+from uqbench.properties.resampling import potentials, resample
 from uqbench.properties.vacancy import unrelaxed_rows, vacancy_energy
 from uqbench.properties.vacancy_in_a import VacancyInA
+from uqbench.properties.vacancy_quantity import SADDLE, VacancyFormation
 from uqbench.properties.vacancy_tables import VacancyTables
 
 AL = ("Al",)
@@ -194,6 +196,44 @@ def test_a_saddle_point_is_left_before_it_is_relaxed():
     assert found.counts == {"accepted": 0, "relaxed": 1, "unstable": 0, "not converged": 0}
     assert found.result.of("energy") == pytest.approx(-1 / 128)
     assert len(seen) > 2  # the start and every step
+
+
+def test_a_vacancy_that_is_a_saddle_is_relaxed_with_its_symmetry_kept():
+    """As members are, and the reference: not down to a structure of less symmetry."""
+    crystal = FCC.at(4.24)
+    tables = VacancyTables.about(BACKBONE, AL, crystal, THETA)
+    samples = THETA * (1.0 + 0.003 * np.random.default_rng(1).standard_normal((40, len(THETA))))
+    saddles = ~tables.expansion.newton(samples).stable
+    assert 3 < saddles.sum() < 30
+    found = tables.gated(samples[saddles]).result
+    exact = resample(
+        ("e",),
+        lambda p: {"e": vacancy_energy(crystal, p).relaxed},
+        potentials(BACKBONE, AL, samples[saddles]),
+    )
+    assert found.status == exact.status
+    assert exact.ok.sum() > 3
+    np.testing.assert_allclose(found.values[exact.ok], exact.values[exact.ok], atol=1e-7)
+
+
+def test_a_saddle_is_told(monkeypatch):
+    """By the full Hessian at the reference's lattice constant; the values are those of a real relaxation."""
+    corrected = Expansion.corrected
+
+    def blind(self, samples, *short):
+        found = corrected(self, samples, *short)
+        first = np.arange(len(samples)) == 0
+        return replace(
+            found, stable=found.stable & ~first, decrement=np.where(first, np.nan, found.decrement)
+        )
+
+    monkeypatch.setattr(Expansion, "corrected", blind)
+    quantity, samples = VacancyFormation(CRYSTAL), shifted(THETA, 1e-4, 2)
+    found = quantity.propagator(BACKBONE, AL, THETA, samples)(samples)
+    assert found.reasons == (SADDLE, "")
+    assert found.accepted.tolist() == [False, True]
+    real = quantity.measure(BACKBONE.potential(samples[0], AL))
+    np.testing.assert_allclose(found.values[0], list(real.values()), atol=1e-6)
 
 
 def test_a_mean_without_a_minimum_is_refused():

@@ -64,5 +64,5 @@ class LinearBackbone(Backbone):
         """A fast ASE calculator (energy, forces, stress) for coefficients (P,)."""
 
     def kink(self) -> float | None:
-        """Distance between atoms, Å, at which second derivatives of the rows jump; None where they are smooth."""
+        """Distance between atoms, Å, at which a low derivative of the rows jumps; None where they are smooth."""
         return None

@@ -48,6 +48,11 @@ class TrainedNetwork(Protocol):
         ...
 
     @property
+    def cutoff(self) -> float:
+        """Distance, Å, at which atoms stop to be neighbours."""
+        ...
+
+    @property
     def curve(self) -> Sequence[Mapping[str, float]]:
         """One entry an epoch: epoch, losses and errors, and "seconds" and "cpu_seconds" since training began."""
         ...

@@ -60,6 +60,11 @@ class ToyTrained:
         """See TrainedNetwork."""
         return ToyPairs().rows(structures, ELEMENTS)
 
+    @property
+    def cutoff(self) -> float:
+        """See TrainedNetwork."""
+        return ToyPairs().cutoff
+
     def calculator(self, device: str = "cpu") -> Calculator:
         """See TrainedNetwork; references are constants of the elements, which come first among the weights."""
         references = np.array([self.references[element] for element in ELEMENTS])

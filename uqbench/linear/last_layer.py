@@ -26,6 +26,10 @@ class LastLayer(LinearBackbone):
     device: str
     network: TrainedNetwork = field(repr=False, compare=False)
 
+    def kink(self) -> float:
+        """The network's cutoff: what it hears of a neighbour ends there, smooth to a finite order."""
+        return self.network.cutoff
+
     def n_features(self, elements: tuple[str, ...]) -> int:
         """Number of the network's coefficients."""
         self._require(elements)

@@ -77,7 +77,8 @@ class EnergySum(Quantity):
             total += weight * found.values[:, 0]
             accepted &= found.accepted
             for i in np.flatnonzero(~found.ok):
-                status[i], reasons[i] = found.status[i], found.reasons[i]
+                status[i] = found.status[i]
+                reasons[i] = "; ".join(filter(None, (reasons[i], found.reasons[i])))
         return Resampled((self.name,), total[:, None], tuple(status), tuple(reasons), accepted)
 
     def rows(self, backbone: LinearBackbone, elements: tuple[str, ...]) -> Mapping[str, Array]:

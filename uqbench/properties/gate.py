@@ -56,11 +56,17 @@ class Gated:
         }
 
 
-def gated_energies(expansion: Expansion, samples: Array, watch: Callable[[Atoms], None] = anything) -> Gated:
+def gated_energies(
+    expansion: Expansion,
+    samples: Array,
+    watch: Callable[[Atoms], None] = anything,
+    start: Atoms | None = None,
+) -> Gated:
     """Energies (eV) of the relaxed structure for coefficients (n, P).
 
     watch: sees every step of those that are really relaxed; raises UnstableError for a structure that is no longer
-    what is asked for.
+    what is asked for. start: of real relaxations, which keep its symmetry; without one they begin at the expansion's
+    structure, or beside it where that is a saddle point.
     """
     found = expansion.corrected(samples)
     # The decrement is nan, and the comparison false, where there is no step or a long one.
@@ -69,10 +75,10 @@ def gated_energies(expansion: Expansion, samples: Array, watch: Callable[[Atoms]
     status: list[Status] = ["ok"] * len(samples)
     reasons = [""] * len(samples)
     for i in np.flatnonzero(~accepted):
-        start = expansion.atoms if found.stable[i] else _kicked(expansion, samples[i])
+        near = start or (expansion.atoms if found.stable[i] else _kicked(expansion, samples[i]))
 
-        def measure(potential: Calculator, start: Atoms = start) -> dict[str, float]:
-            return {"energy": expansion.coordinates.relaxed(start, potential, watch).energy}
+        def measure(potential: Calculator, near: Atoms = near) -> dict[str, float]:
+            return {"energy": expansion.coordinates.relaxed(near, potential, watch).energy}
 
         one = resample(("energy",), measure, [expansion.backbone.potential(samples[i], expansion.elements)])
         energies[i], status[i], reasons[i] = one.values[0], one.status[0], one.reasons[0]

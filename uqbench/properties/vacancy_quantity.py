@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RELAXED = "vacancy_formation_energy"
 UNRELAXED = "vacancy_formation_energy_unrelaxed"
 AT_REFERENCE = "_at_reference_a"
+SADDLE = "the vacancy is unstable against displacements that break its symmetry; it was relaxed with its symmetry kept."
 MARGIN = 2e-4
 """Share of a by which tables in a reach beyond the samples."""
 
@@ -74,10 +75,10 @@ class VacancyFormation(Quantity):
     ) -> Propagator:
         """One evaluation a sample where the gate allows, else relaxations.
 
-        Another at the reference's lattice constant; none for short steps (see VacancyInA). At the sample's own the
-        displacements keep the vacancy's symmetry; that a sample is stable against the others is seen in the full
-        Hessian at the reference's. In cells whose full table would be larger than LARGEST_TABLE that is
-        not looked at.
+        Another at the reference's lattice constant; none for short steps (see VacancyInA). All keep the vacancy's
+        symmetry, as the protocol of the reference does. Where the full Hessian at the reference's lattice constant
+        shows a saddle point the sample is relaxed for real, and it is said; in cells whose full table would be larger
+        than LARGEST_TABLE that is not looked at.
         """
         lattice = LatticeTable.about(backbone, elements, self.crystal, backbone.kink())
         of_mean = lattice.constants(mean[None])
@@ -171,7 +172,8 @@ class _Propagation:
                 [self.backbone.potential(samples[i], self.elements)] if here.ok[0] else [],
             )
             last = real if len(real.status) else here
-            status[i], reasons[i] = last.status[0], last.reasons[0]
+            status[i] = last.status[0]
+            reasons[i] = last.reasons[0] or ("" if given.stable[i] else SADDLE)
             values[i, [0, 2]] = last.values[0, 0], here.values[0, 0]
         values[np.array(status) != "ok"] = np.nan
         # What has no lattice constant is known from the table.

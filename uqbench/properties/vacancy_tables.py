@@ -53,8 +53,12 @@ class VacancyTables:
         return self.expansion.newton(samples).energy - samples @ self.perfect
 
     def gated(self, samples: Array) -> Gated:
-        """Relaxed formation energies, eV, by one evaluation a sample, or a real relaxation behind the gate."""
-        found = gated_energies(self.expansion, samples, on_its_sites(self.crystal))
+        """Relaxed formation energies, eV, by one evaluation a sample, or behind the gate by a real relaxation.
+
+        That begins at ideal sites and keeps their symmetry, as `vacancy_energy` does.
+        """
+        sites = self.crystal.vacancy()
+        found = gated_energies(self.expansion, samples, on_its_sites(self.crystal), sites)
         energies = found.result.values - (samples @ self.perfect)[:, None]
         return replace(
             found, result=replace(found.result, names=("vacancy_formation_energy",), values=energies)

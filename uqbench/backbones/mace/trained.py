@@ -71,6 +71,11 @@ class TrainedMace:
         """(n_elements + P,) the network's own coefficients, eV."""
         return coefficients(self.network()).detach().cpu().numpy()
 
+    @property
+    def cutoff(self) -> float:
+        """That of its graphs, Å."""
+        return self.config.cutoff
+
     def network(self, device: str = "cpu") -> Network:
         """The torch module in float64 on a device; it is built once and must not be changed."""
         from uqbench.backbones.mace.quiet import torch_device

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import psutil
 import pytest
 from faults.command_runs import command, environment, hidden, make_place, results
 
+from uqbench.cluster.crew import LOOK_AGAIN
 from uqbench.report.evidence import load_evidence
 
 pytest.importorskip("distributed", reason="needs Dask: pip install uqbench[dask]")
@@ -71,62 +72,79 @@ class start:
         self.process.communicate(timeout=LIMIT)
 
 
-@contextmanager
-def services(place, where):
-    """A scheduler and two workers as users start them: the processes, and options of a run."""
-    where.mkdir()
-    file = where / "scheduler.json"
-    dask = (sys.executable, "-m", "dask")
-    local = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file))
-    scheduler = start([*dask, "scheduler", "--port", "0", *local], place)
-    deadline = time.monotonic() + LIMIT
-    while not file.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    counts = ("--nworkers", "2", "--nthreads", "1", "--local-directory", str(where))
-    worker = start([*dask, "worker", *local, *counts], place)
-    address = next(w for w in file.read_text().split('"') if w.startswith("tcp://"))
-    try:
-        yield {"scheduler": scheduler, "worker": worker}, ("--scheduler", address)
-    finally:
-        worker.end()
-        scheduler.end()
+class Services:
+    """A scheduler and two workers as users start them, in folder where."""
 
+    def __init__(self, place, where):
+        where.mkdir()
+        self.place, self.where, self.file = place, where, where / "scheduler.json"
+        self.scheduler = self._dask("scheduler", "--port", "0")
+        deadline = time.monotonic() + LIMIT
+        while not self.file.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.worker = self._hire()
 
-@contextmanager
-def crew(place, where, option):
-    if option == "--jobs":
-        yield {}, ("--jobs", "2")
-    else:
-        with services(place, where) as found:
-            yield found
+    def _dask(self, *arguments):
+        local = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(self.file))
+        return start([sys.executable, "-m", "dask", *arguments, *local], self.place)
+
+    def _hire(self):
+        return self._dask(
+            "worker", "--nworkers", "2", "--nthreads", "1", "--local-directory", str(self.where)
+        )
+
+    @property
+    def options(self):
+        """Of a run that uses them."""
+        return "--scheduler", next(w for w in self.file.read_text().split('"') if w.startswith("tcp://"))
+
+    def keep(self, run):
+        """Workers there until the run ends; `dask worker` gives up if one is killed as it starts."""
+        deadline = time.monotonic() + LIMIT
+        while run.process.poll() is None and time.monotonic() < deadline:
+            if self.worker.process.poll() is not None and self.scheduler.process.poll() is None:
+                self.worker.end()
+                self.worker = self._hire()
+            time.sleep(0.2)
+
+    def end(self):
+        self.worker.end()
+        self.scheduler.end()
 
 
 def hit(place, out, where, option, rng):
     """A run, and a kill at some moment of it; 0 if it was over before."""
-    with crew(place, where, option) as (others, options):
+    services = Services(place, where) if option == "--scheduler" else None
+    try:
+        options = services.options if services else ("--jobs", "2")
         run = start(command(place, out, *options, methods=METHODS), place)
         # It says when the first fit is done; what comes before takes as long.
         began = time.monotonic()
-        time.sleep(rng.uniform(0.0, 15.0))
+        time.sleep(rng.uniform(0.0, 9.0))
         victim = rng.choice(VICTIMS[option])
         print(f"{option} {victim} after {time.monotonic() - began:.1f} s")
         alive, hits = run.process.poll() is None, 0
         # What is to be killed may end of itself in this moment.
         with suppress(psutil.NoSuchProcess):
             if victim == "worker":
-                pids = [worker.pid for worker in others.get("worker", run).workers()]
+                pids = [worker.pid for worker in (services.worker if services else run).workers()]
             else:
-                pids = [{**others, "run": run}[victim].process.pid]
+                pids = [(run if victim == "run" else services.scheduler).process.pid]
             if pids:
                 psutil.Process(rng.choice(pids)).kill()
                 hits = int(alive)
         try:
+            if services:
+                services.keep(run)
             run.check(*{"run": (0, -signal.SIGKILL), "worker": (0, 2), "scheduler": (0, 2)}[victim])
             if run.process.returncode == 2:
                 # A worker that was killed as it started ends the run, but no other does.
                 assert {"scheduler": "scheduler", "worker": "could not be started"}[victim] in run.said
         finally:
             run.end()
+    finally:
+        if services:
+            services.end()
     return hits
 
 
@@ -152,11 +170,30 @@ def test_killed_runs_workers_and_schedulers(place, whole, tmp_path):
 
 def test_a_scheduler_that_dies_under_a_run_is_told_in_a_sentence(place, tmp_path):
     """Without the traceback that Dask's client logs."""
-    with services(place, tmp_path / "services") as (others, options):
-        run = start(command(place, tmp_path / "out", *options, methods=METHODS), place)
+    services = Services(place, tmp_path / "services")
+    try:
+        run = start(command(place, tmp_path / "out", *services.options, methods=METHODS), place)
         time.sleep(2.5)
-        others["scheduler"].process.kill()
+        services.scheduler.process.kill()
         run.check(0, 2)
+    finally:
+        services.end()
+
+
+def test_a_run_whose_workers_have_all_gone_says_so_and_goes_on_with_new_ones(place, whole, tmp_path):
+    services = Services(place, tmp_path / "services")
+    try:
+        run = start(command(place, tmp_path / "out", *services.options, methods=METHODS), place)
+        time.sleep(2.5)
+        services.worker.end()
+        # So long that the run has looked again.
+        time.sleep(LOOK_AGAIN + 3.0)
+        services.keep(run)
+        run.check(0)
+        assert "there are no workers now" in run.said
+    finally:
+        services.end()
+    assert results(tmp_path / "out") == whole
 
 
 @pytest.mark.slow

@@ -75,5 +75,11 @@ def test_elastic_tables_are_exact_where_a_shell_crosses_the_cutoff():
 
     for a in (3.985, 4.015):
         exact = tabulated(a, a, None)
-        np.testing.assert_allclose(tabulated(a, 4.0, layer.kink()), exact, atol=1e-9)
-        assert np.abs(tabulated(a, 4.0, None) - exact).max() > 1e-5
+        error, without = (np.abs(tabulated(a, 4.0, c) - exact).max() for c in (layer.kink(), None))
+        assert error < 1e-9
+        assert without > 100 * error
+
+
+def test_two_layers_see_twice_as_far():
+    layer = LastLayer("toy", ("Au", "Cu"), "cpu", trained())
+    assert (layer.kink(), layer.reach()) == (4.0, 8.0)

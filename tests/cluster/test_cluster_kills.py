@@ -4,14 +4,14 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
 import psutil
 import pytest
-from faults.command_runs import command, environment, hidden, make_place, results
+from faults.command_runs import add_method, command, environment, hidden, make_place, results
 
-from uqbench.cluster.crew import LOOK_AGAIN
 from uqbench.report.evidence import load_evidence
 
 pytest.importorskip("distributed", reason="needs Dask: pip install uqbench[dask]")
@@ -34,8 +34,15 @@ def whole(place):
     return results(place / "whole")
 
 
+def wait_until(true):
+    deadline = time.monotonic() + LIMIT
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 class start:
-    """A process, and what it said."""
+    """A process, and what it said so far."""
 
     def __init__(self, arguments, place):
         self.said = ""
@@ -47,10 +54,17 @@ class start:
             text=True,
             cwd=place,
         )
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
+
+    def _listen(self):
+        for line in self.process.stdout:
+            self.said += line
 
     def check(self, *codes):
         """Wait for the end, which is one of these exit codes and no traceback."""
-        self.said += self.process.communicate(timeout=LIMIT)[0]
+        self.process.wait(LIMIT)
+        self.listener.join(LIMIT)
         assert self.process.returncode in codes, self.said
         assert "Traceback" not in self.said
 
@@ -69,7 +83,8 @@ class start:
             for one in family:
                 if one.is_running():
                     one.kill()
-        self.process.communicate(timeout=LIMIT)
+        self.process.wait(LIMIT)
+        self.listener.join(LIMIT)
 
 
 class Services:
@@ -79,16 +94,15 @@ class Services:
         where.mkdir()
         self.place, self.where, self.file = place, where, where / "scheduler.json"
         self.scheduler = self._dask("scheduler", "--port", "0")
-        deadline = time.monotonic() + LIMIT
-        while not self.file.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.worker = self._hire()
+        wait_until(lambda: self.file.exists() and "tcp://" in self.file.read_text())
+        self.worker = self.hire()
 
     def _dask(self, *arguments):
         local = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(self.file))
         return start([sys.executable, "-m", "dask", *arguments, *local], self.place)
 
-    def _hire(self):
+    def hire(self):
+        """Two workers."""
         return self._dask(
             "worker", "--nworkers", "2", "--nthreads", "1", "--local-directory", str(self.where)
         )
@@ -104,7 +118,7 @@ class Services:
         while run.process.poll() is None and time.monotonic() < deadline:
             if self.worker.process.poll() is not None and self.scheduler.process.poll() is None:
                 self.worker.end()
-                self.worker = self._hire()
+                self.worker = self.hire()
             time.sleep(0.2)
 
     def end(self):
@@ -168,32 +182,58 @@ def test_killed_runs_workers_and_schedulers(place, whole, tmp_path):
     disturb(place, whole, tmp_path, kills=2, seed=3)
 
 
-def test_a_scheduler_that_dies_under_a_run_is_told_in_a_sentence(place, tmp_path):
+@pytest.fixture
+def waiting(place, tmp_path):
+    """Services, and a run on them whose fit has begun and waits for the file `go`."""
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    body = f"""
+open({str(begun)!r}, "w").close()
+while not os.path.exists({str(go)!r}):
+    time.sleep(0.05)
+return good()
+"""
+    methods = (add_method(place, f"waits_{tmp_path.name}", body),)
+    services = Services(place, tmp_path / "services")
+    run = start(command(place, tmp_path / "out", *services.options, methods=methods), place)
+    try:
+        wait_until(begun.exists)
+        yield services, run, go
+    finally:
+        go.touch()
+        run.end()
+        services.end()
+
+
+def test_a_scheduler_that_dies_under_a_run_is_told_in_a_sentence(waiting):
     """Without the traceback that Dask's client logs."""
+    services, run, _ = waiting
+    services.scheduler.process.kill()
+    run.check(2)
+    assert "the Dask scheduler is gone" in run.said
+
+
+def test_a_scheduler_that_dies_before_there_is_a_worker_is_told_in_a_sentence(place, tmp_path):
     services = Services(place, tmp_path / "services")
+    services.worker.end()
+    run = start(command(place, tmp_path / "out", *services.options, methods=METHODS), place)
     try:
-        run = start(command(place, tmp_path / "out", *services.options, methods=METHODS), place)
-        time.sleep(2.5)
+        wait_until(lambda: "waiting for the first" in run.said)
         services.scheduler.process.kill()
-        run.check(0, 2)
+        run.check(2)
+        assert "the Dask scheduler is gone" in run.said
     finally:
+        run.end()
         services.end()
 
 
-def test_a_run_whose_workers_have_all_gone_says_so_and_goes_on_with_new_ones(place, whole, tmp_path):
-    services = Services(place, tmp_path / "services")
-    try:
-        run = start(command(place, tmp_path / "out", *services.options, methods=METHODS), place)
-        time.sleep(2.5)
-        services.worker.end()
-        # So long that the run has looked again.
-        time.sleep(LOOK_AGAIN + 3.0)
-        services.keep(run)
-        run.check(0)
-        assert "there are no workers now" in run.said
-    finally:
-        services.end()
-    assert results(tmp_path / "out") == whole
+def test_a_run_whose_workers_have_all_gone_says_so_and_goes_on_with_new_ones(waiting):
+    services, run, go = waiting
+    services.worker.end()
+    wait_until(lambda: "there are no workers now" in run.said)
+    go.touch()
+    services.worker = services.hire()
+    run.check(0)
+    assert "1 fits" in run.said or "1 fit" in run.said
 
 
 @pytest.mark.slow

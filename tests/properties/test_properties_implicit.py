@@ -216,8 +216,8 @@ def test_a_vacancy_that_is_a_saddle_is_relaxed_with_its_symmetry_kept():
     np.testing.assert_allclose(found.values[exact.ok], exact.values[exact.ok], atol=1e-7)
 
 
-def test_a_saddle_is_told(monkeypatch):
-    """By the full Hessian at the reference's lattice constant; the values are those of a real relaxation."""
+def test_a_sample_without_a_minimum_at_the_means_sites_is_told(monkeypatch):
+    """By the Hessian at the reference's lattice constant; the values are those of a real relaxation."""
     corrected = Expansion.corrected
 
     def blind(self, samples, *short):

@@ -66,3 +66,7 @@ class LinearBackbone(Backbone):
     def kink(self) -> float | None:
         """Distance between atoms, Å, at which a low derivative of the rows jumps; None where they are smooth."""
         return None
+
+    def reach(self) -> float | None:
+        """Distance, Å, from which on an atom is not felt by another; None where it is not known."""
+        return self.kink()

@@ -53,6 +53,11 @@ class TrainedNetwork(Protocol):
         ...
 
     @property
+    def layers(self) -> int:
+        """How many cutoffs far an atom is felt."""
+        ...
+
+    @property
     def curve(self) -> Sequence[Mapping[str, float]]:
         """One entry an epoch: epoch, losses and errors, and "seconds" and "cpu_seconds" since training began."""
         ...

@@ -27,9 +27,9 @@ Status = Literal["ok", "unstable", "not converged"]
 class Resampled:
     """Values of k properties for n potentials; statistics are conditional on those that have them.
 
-    names: (k,). values: (n, k), nan where a potential has no such property. status: (n,). reasons: (n,), why,
-    "" where all is well. accepted: (n,) True where a cheaper route was taken than a computation with the
-    potential itself.
+    names: (k,). values: (n, k), nan where a potential has no such property. status: (n,). reasons: (n,), why not,
+    or what is to be said of one that has it, else "". accepted: (n,) True where a cheaper route was taken than a
+    computation with the potential itself.
     """
 
     names: tuple[str, ...]

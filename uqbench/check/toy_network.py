@@ -65,6 +65,11 @@ class ToyTrained:
         """See TrainedNetwork."""
         return ToyPairs().cutoff
 
+    @property
+    def layers(self) -> int:
+        """See TrainedNetwork."""
+        return 1
+
     def calculator(self, device: str = "cpu") -> Calculator:
         """See TrainedNetwork; references are constants of the elements, which come first among the weights."""
         references = np.array([self.references[element] for element in ELEMENTS])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from uqbench.cluster.crew import ALONE, GPU
+from uqbench.cluster.scheduler import scheduler_there, workers_of
 from uqbench.errors import UqbenchError
 from uqbench.processes import deaf_to_ctrl_c
 
@@ -99,12 +100,13 @@ def remote_client(address: str, note: Callable[[str], None]) -> Iterator[Client]
     try:
         client = _closed_on_failure(distributed.Client)(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UqbenchError(f"--scheduler {address}: no Dask scheduler answers ({reason}).") from None
     with _quiet("distributed.client"), client, dask.config.set(LARGE_WORK):
-        if not client.scheduler_info(n_workers=-1)["workers"]:
+        if not workers_of(client):
             note(f"{address} has no workers yet; waiting for the first.")
-            client.wait_for_workers(1)
+            with scheduler_there():
+                client.wait_for_workers(1)
         yield client
 
 
@@ -122,7 +124,7 @@ def _quiet(name: str) -> Iterator[None]:
 
 def _closed_on_failure(base: type[Client]) -> type[Client]:
     class ClosedOnFailure(base):
-        """Closes itself where it can't start.
+        """Closes itself where its start fails and leaves it open.
 
         Left to the garbage collector, which may run in the thread that the next client starts, it would wait there
         for a lock that the next one holds until its thread has started.
@@ -132,7 +134,9 @@ def _closed_on_failure(base: type[Client]) -> type[Client]:
             try:
                 super().start(**kwargs)
             except BaseException:
-                self.close()
+                # Why it could not start is what counts.
+                with suppress(Exception):
+                    self.close()
                 raise
 
     return ClosedOnFailure

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uqbench.atomic import write_atomically
 from uqbench.backbones.parts import Part, parts_of
+from uqbench.cluster.scheduler import scheduler_there, workers_of
 from uqbench.cluster.work import Done, Site, fit_here, prepare_here
 from uqbench.errors import UqbenchError
 from uqbench.suite.execute import Display
@@ -145,7 +144,7 @@ class _Shift:
         if not self.running:
             return []
         try:
-            with self._scheduler():
+            with scheduler_there():
                 ended: Any = wait(list(self.running), timeout=LOOK_AGAIN, return_when="FIRST_COMPLETED")
         except TimeoutError:
             return []
@@ -182,7 +181,7 @@ class _Shift:
     def _result(self, future: Future[Any]) -> Done:
         from distributed import KilledWorker
 
-        with self._scheduler():
+        with scheduler_there():
             error: Any = future.exception()
             if error is None:
                 return future.result()
@@ -214,29 +213,16 @@ class _Shift:
             else:
                 write_record(job.records, stem, record, raw)
 
-    def _workers(self) -> list[dict[str, Any]]:
-        with self._scheduler():
+    def _workers(self) -> list[Mapping[str, Any]]:
+        with scheduler_there():
             if (own := self.client.cluster) is not None:
                 # Dask starts a worker again that died, but not one that died or was too slow as it started.
                 own.scale(len(own.worker_spec))
-            found = list(self.client.scheduler_info(n_workers=-1)["workers"].values())
+        found = list(workers_of(self.client).values())
         if not found and not self.alone:
             self.crew.display.note("there are no workers now; waiting for some.")
         self.alone = not found
         return found
-
-    @contextmanager
-    def _scheduler(self) -> Iterator[None]:
-        """Raises UqbenchError where the scheduler has gone away."""
-        from distributed.comm.core import CommClosedError
-
-        try:
-            yield
-        except (CancelledError, CommClosedError) as error:
-            raise UqbenchError(
-                f"the Dask scheduler is gone ({type(error).__name__}). What is finished is kept; the same command goes "
-                "on from there."
-            ) from None
 
     def _room(self) -> int:
         """How many pieces of work there is room for; at least one, while workers come and go."""

@@ -30,6 +30,10 @@ class LastLayer(LinearBackbone):
         """The network's cutoff: what it hears of a neighbour ends there, smooth to a finite order."""
         return self.network.cutoff
 
+    def reach(self) -> float:
+        """As far as messages come: a cutoff a layer."""
+        return self.network.layers * self.network.cutoff
+
     def n_features(self, elements: tuple[str, ...]) -> int:
         """Number of the network's coefficients."""
         self._require(elements)

@@ -267,6 +267,9 @@ def _outcomes(
     remarks: Sequence[str] = (),
     noise: Mapping[str, float] | None = None,
 ) -> list[Outcome]:
+    failures = [reason for reason, ok in zip(found.reasons, found.ok, strict=True) if not ok]
+    of_others = Counter(reason for reason, ok in zip(found.reasons, found.ok, strict=True) if ok and reason)
+    said = [f"{n} of {len(found.status)} samples: {reason}" for reason, n in of_others.items()]
     counts = {
         "samples": len(found.status),
         "accepted": int((found.accepted & found.ok).sum()),
@@ -274,7 +277,7 @@ def _outcomes(
         "unstable": found.counts["unstable"],
         "not converged": found.counts["not converged"],
     }
-    reasons = (*_commonest([*centre.reasons, *found.reasons]), *corners[1], *remarks)
+    reasons = (*_commonest([*centre.reasons, *failures]), *corners[1], *said, *remarks)
     return [
         Outcome(
             name,

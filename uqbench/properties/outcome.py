@@ -30,8 +30,8 @@ class Outcome:
     potentials that have the property. noise_std: of a noise that has no potentials, or None. stated: which bounds the
     posterior states; None if none, then its 95 % interval speaks. exact: bounds of a property that is linear in the
     coefficients. corners: values of another one at the ends of the bounded posterior along ± its gradient. counts: of
-    samples by fate. reasons: why some have no such property. route: how samples were carried. seconds: "all" samples,
-    "one" real computation. kappa: by which samples were scaled about their middle.
+    samples by fate. reasons: why some have no such property, the commonest first, then remarks. route: how samples were
+    carried. seconds: "all" samples, "one" real computation. kappa: by which samples were scaled about their middle.
     """
 
     name: str

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 RELAXED = "vacancy_formation_energy"
 UNRELAXED = "vacancy_formation_energy_unrelaxed"
 AT_REFERENCE = "_at_reference_a"
-SADDLE = "the vacancy is unstable against displacements that break its symmetry; it was relaxed with its symmetry kept."
+SADDLE = (
+    "at the sites of the mean the vacancy cell is not at a minimum; it was relaxed with its symmetry kept."
+)
 MARGIN = 2e-4
 """Share of a by which tables in a reach beyond the samples."""
 
@@ -76,9 +78,9 @@ class VacancyFormation(Quantity):
         """One evaluation a sample where the gate allows, else relaxations.
 
         Another at the reference's lattice constant; none for short steps (see VacancyInA). All keep the vacancy's
-        symmetry, as the protocol of the reference does. Where the full Hessian at the reference's lattice constant
-        shows a saddle point the sample is relaxed for real, and it is said; in cells whose full table would be larger
-        than LARGEST_TABLE that is not looked at.
+        symmetry, as the protocol of the reference does. A sample whose Hessian at the mean's sites, at the reference's
+        lattice constant, is not positive definite is relaxed for real, and its reason is SADDLE. In cells whose full
+        table would be larger than LARGEST_TABLE the Hessian is that of displacements which keep the symmetry.
         """
         lattice = LatticeTable.about(backbone, elements, self.crystal, backbone.kink())
         of_mean = lattice.constants(mean[None])
@@ -112,11 +114,11 @@ class VacancyFormation(Quantity):
 
     def remarks(self, backbone: LinearBackbone) -> tuple[str, ...]:
         """That the vacancy sees its images, and what is not looked at in a large cell."""
-        width, reach = min(self.crystal.supercell) * self.crystal.a, backbone.kink()
+        width, reach = min(self.crystal.supercell) * self.crystal.a, backbone.reach()
         found = []
         if reach is not None and width < 2.0 * reach:
             found.append(
-                f"the supercell is {width:.2f} Å wide, less than twice the cutoff of {reach:g} Å: an atom sees the "
+                f"the supercell is {width:.2f} Å wide, less than twice the {reach:g} Å that an atom sees: it sees the "
                 "vacancy and its image at once (in the reference too, if its protocol is this one)."
             )
         if self._is_large(backbone.n_features((self.crystal.symbol,))):

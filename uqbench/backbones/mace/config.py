@@ -85,6 +85,11 @@ class MaceConfig:
         return SIZES[self.size]
 
     @property
+    def layers(self) -> int:
+        """Interactions: how many cutoffs far an atom is felt."""
+        return self.architecture.layers
+
+    @property
     def length(self) -> Length:
         """Of plain training."""
         size = self.architecture
@@ -118,6 +123,11 @@ class GivenConfig:
     def cutoff(self) -> float:
         """Å."""
         return float(self.architecture["r_max"])
+
+    @property
+    def layers(self) -> int:
+        """Interactions."""
+        return int(self.architecture["num_interactions"])
 
     @property
     def length(self) -> Length:

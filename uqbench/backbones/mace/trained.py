@@ -76,6 +76,11 @@ class TrainedMace:
         """That of its graphs, Å."""
         return self.config.cutoff
 
+    @property
+    def layers(self) -> int:
+        """Interactions."""
+        return self.config.layers
+
     def network(self, device: str = "cpu") -> Network:
         """The torch module in float64 on a device; it is built once and must not be changed."""
         from uqbench.backbones.mace.quiet import torch_device

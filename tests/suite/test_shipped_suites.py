@@ -44,6 +44,16 @@ def test_the_suite_for_gpus_has_both_backbones_and_every_method():
     assert {"pops_calibrated", "correlated_noise", "deep_ensemble"} <= {fit.method.name for fit in plan}
 
 
+def test_the_full_suite_has_every_method_on_either_backbone_and_every_task():
+    registry = discover()
+    plan = plan_suite(load_suite(find_suite("full")), registry)
+    for backbone, left_out in (("snap", NetworkMethod), ("mace", ())):
+        methods = {fit.method.name for fit in plan if str(fit.backbone) == backbone}
+        needed = {name for name, kind in registry.methods.items() if not issubclass(kind, left_out)}
+        assert needed - methods <= {"external", "cqr"}  # calculators of one's own; a package of its own
+    assert {task for fit in plan for task in fit.tasks} == set(registry.tasks)
+
+
 def test_splits_of_the_zuo2020_suite_hold_no_group_out():
     suite = load_suite(find_suite("zuo2020"))
     plan = plan_suite(suite, discover())

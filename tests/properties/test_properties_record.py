@@ -81,7 +81,9 @@ def test_a_cell_narrower_than_the_cutoff_is_computed_and_remarked_on():
     narrow = VacancyFormation(Crystal("fcc", "Al", 3.98, (1, 1, 1)))
     backbone = Sharp(cutoff=4.6, n_radial=4)
     found = parts(narrow, linear(shifted(THETA, 1e-3, 4), backbone))
-    assert all(any("3.98 Å wide, less than twice the" in r for r in p.reasons) for p in found)
+    assert all(
+        any("3.98 Å wide, less than twice the 4.6 Å that an atom sees" in r for r in p.reasons) for p in found
+    )
     unrelaxed = next(part for part in found if part.name == UNRELAXED + "_at_reference_a")
     atoms, perfect = narrow.crystal.vacancy().repeat(2), narrow.crystal.perfect().repeat(2)
     atoms.calc = perfect.calc = backbone.potential(shifted(THETA, 1e-3, 4).mean(axis=0), ("Al",))

@@ -33,6 +33,7 @@ from uqbench.errors import UqbenchError
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.ridge import Ridge
 from uqbench.linear.selection import select_rows
+from uqbench.normal_quantile import normal_quantile
 
 LEVEL = 0.95
 KEPT_BACK = 0.25
@@ -143,8 +144,6 @@ class EnergyQuantiles(ParameterPosterior):
 
     def predict_rows(self, rows: Array, kind: Kind) -> Prediction:
         """Energies: stated bounds, and the deviation of a Gaussian as wide. Others: constant."""
-        from scipy.special import ndtri
-
         mean = rows @ self.mean
         if kind != "energy" or not len(rows):
             return Prediction(mean, np.full(len(rows), self.noise[kind]))
@@ -154,7 +153,7 @@ class EnergyQuantiles(ParameterPosterior):
         # Both may lie on one side of the mean, which bounds of a prediction hold.
         least, most = np.minimum(least, mean), np.maximum(most, mean)
         width = np.maximum(most - least, 1e-12 * self.scale)
-        return Prediction(mean, width / (2.0 * ndtri(0.5 * (1.0 + self.nominal))), least, most, self.nominal)
+        return Prediction(mean, width / (2.0 * normal_quantile(self.nominal)), least, most, self.nominal)
 
     def samples(self, n: int, rng: Generator) -> Array:
         """(n, P) copies of the point estimate: the method has no beliefs about the coefficients."""

@@ -23,15 +23,13 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Array, Kind, LinearMethod, LinearProblem, ParameterPosterior, Prediction
-from uqbench.errors import UqbenchError
 from uqbench.linear.arrays import Arrays
 from uqbench.linear.evidence import fit_ridge
-from uqbench.linear.folds import leave_folds_out
+from uqbench.linear.folds import leave_folds_out, require_folds
 from uqbench.linear.maxvol import MOST_PASSES, active_inverse
+from uqbench.normal_quantile import normal_quantile
 
 LEVEL = 0.95
-QUANTILE = 1.959963984540054
-"""Of the standard normal distribution, at half of 1 + LEVEL."""
 NO_FOLD = -1
 
 
@@ -45,8 +43,7 @@ class ExtrapolationGrade(LinearMethod):
     folds: int = 5
 
     def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise UqbenchError(f"extrapolation_grade: folds is {self.folds}; at least 2 are needed.")
+        require_folds("extrapolation_grade", self.folds)
 
     def fit(self, problem: LinearProblem, rng: Generator) -> Graded:
         """rng deals the clusters to folds."""
@@ -101,11 +98,11 @@ class Graded(ParameterPosterior):
         arrays = Arrays(self.device)
         half = self._scale(kind) * _grade(arrays, rows, self.corners)
         mean = arrays.get(arrays.put(rows) @ arrays.put(self.mean))
-        return Prediction(mean, half / QUANTILE, mean - half, mean + half, LEVEL)
+        return Prediction(mean, half / normal_quantile(LEVEL), mean - half, mean + half, LEVEL)
 
     def samples(self, n: int, rng: Generator) -> Array:
         """(n, P) draws in which active predictions err independently, each as forces of γ = 1 do."""
-        step = self._scale("forces") / QUANTILE
+        step = self._scale("forces") / normal_quantile(LEVEL)
         return self.mean + step * rng.standard_normal((n, len(self.mean))) @ self.corners.T
 
     def _scale(self, kind: Kind) -> float:

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Array, Kind, LinearMethod, LinearProblem
-from uqbench.errors import UqbenchError
 from uqbench.linear.evidence import fit_ridge
-from uqbench.linear.folds import LeftOut, leave_folds_out
+from uqbench.linear.folds import LeftOut, leave_folds_out, require_folds
 from uqbench.linear.scaled_width import ScaledWidth
+from uqbench.normal_quantile import normal_quantile
 
 LEVEL = 0.95
 REGULARISERS = np.logspace(-12, 0, 25)
@@ -38,20 +38,17 @@ class Llpr(LinearMethod):
     folds: int = 10
 
     def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise UqbenchError(f"llpr: folds is {self.folds}; at least 2 are needed.")
+        require_folds("llpr", self.folds)
 
     def fit(self, problem: LinearProblem, rng: Generator) -> ScaledWidth:
         """rng deals the clusters to folds."""
-        from scipy.special import ndtri
-
         ridge = fit_ridge(problem)
         left_out = leave_folds_out(problem, ridge, self.folds, rng)
         tried = REGULARISERS * float(left_out.eigenvalues.mean())
         best, std = _most_likely(left_out, tried)
         values = np.maximum(ridge.eigenvalues - ridge.prior_precision, 0.0) + tried[best]
         factor = ridge.eigenvectors / np.sqrt(values) / ridge.column_scale[:, None]
-        quantile = float(ndtri(0.5 * (1.0 + LEVEL)))
+        quantile = normal_quantile(LEVEL)
         facts = ridge.facts | {"regulariser": float(tried[best])} | {f"scale_{k}": s for k, s in std.items()}
         scale: dict[Kind, float] = {k: quantile * s for k, s in std.items()}
         return ScaledWidth(ridge.mean, factor, scale, {}, LEVEL, facts, ridge.device)

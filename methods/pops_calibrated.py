@@ -23,10 +23,9 @@ import numpy as np
 from numpy.random import Generator
 
 from uqbench.api import Array, Kind, LinearMethod, LinearProblem
-from uqbench.errors import UqbenchError
 from uqbench.linear.corrections import LEVERAGE_FLOOR
 from uqbench.linear.evidence import fit_ridge
-from uqbench.linear.folds import LeftOut, leave_folds_out
+from uqbench.linear.folds import LeftOut, leave_folds_out, require_folds
 from uqbench.linear.normalised import correction_moments
 from uqbench.linear.scaled_width import ScaledWidth, fit_width, width_loss
 
@@ -45,8 +44,7 @@ class PopsCalibrated(LinearMethod):
     folds: int = 10
 
     def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise UqbenchError(f"pops_calibrated: folds is {self.folds}; at least 2 are needed.")
+        require_folds("pops_calibrated", self.folds)
 
     def fit(self, problem: LinearProblem, rng: Generator) -> ScaledWidth:
         """rng deals the clusters to folds."""

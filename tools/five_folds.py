@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uqbench.api import Array, Kind, LinearMethod, LinearProblem, ParameterPosterior, Weights
+from uqbench.api import KINDS, Array, Kind, LinearMethod, LinearProblem, ParameterPosterior, Weights
 from uqbench.data.dataset import Dataset, load_dataset
 from uqbench.linear.evidence import fit_ridge
 from uqbench.linear.folds import leave_folds_out
 from uqbench.linear.problem import build_problem
-from uqbench.linear.references import fit_references, reference_energy
+from uqbench.linear.references import fit_references
 from uqbench.registry import discover
 from uqbench.scores.intervals import interval_score
 from uqbench.spec import make_spec
@@ -70,17 +70,14 @@ class Rows:
         self, which: NDArray[np.int64], kind: Kind, references: dict[str, float]
     ) -> tuple[Array, Array]:
         """Free rows of a kind and their labels."""
-        rows, labels = [], []
-        for i in which:
-            frame = self.dataset.frames[i]
-            values = frame.labels(kind)
-            if values is None:
-                continue
-            if kind == "energy":
-                values = values - reference_energy(frame.atoms, references)
-            free = np.flatnonzero(frame.free(kind))
-            rows.append(self.rows[i][free + (kind == "forces")])
-            labels.append(values[free])
+        frames = [self.dataset.frames[i] for i in which]
+        problem = build_problem(frames, lambda i: self.rows[which[i]], dict.fromkeys(KINDS, 1.0), references)
+        rows, labels = [np.empty((0, problem.n_features))], [np.empty(0)]
+        for block in problem.blocks():
+            for k, where in block.parts():
+                if k == kind:
+                    rows.append(block.rows[where])
+                    labels.append(block.labels[where])
         return np.concatenate(rows), np.concatenate(labels)
 
 

@@ -122,19 +122,17 @@ class FsspecStore:
         return fs, root.rstrip("/")
 
     def _patiently(self, action: Callable[[Any, str], T]) -> T:
-        for wait in WAITS:
+        waits = iter(WAITS)
+        while True:
             try:
                 return action(*self._place)
             except FileNotFoundError:
                 raise
-            except Exception:
+            except Exception as error:
+                wait = next(waits, None)
+                if wait is None:
+                    raise UqbenchError(f"store {self.shown}: {type(error).__name__}: {error}.") from None
                 time.sleep(wait)
-        try:
-            return action(*self._place)
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise UqbenchError(f"store {self.shown}: {type(error).__name__}: {error}.") from None
 
 
 def open_store(url: str) -> FsspecStore:

@@ -54,6 +54,12 @@ class LeftOut:
                     yield int(f), kind, rows, block.labels[mine] - rows @ self.means[f]
 
 
+def require_folds(method: str, n_folds: int) -> None:
+    """Raises UqbenchError for fewer than two: nothing would be left to fit."""
+    if n_folds < 2:
+        raise UqbenchError(f"{method}: folds is {n_folds}; at least 2 are needed.")
+
+
 def leave_folds_out(problem: LinearProblem, ridge: Ridge, n_folds: int, rng: Generator) -> LeftOut:
     """Fit all but each of n_folds random folds of clusters. One pass, one eigendecomposition a fold.
 

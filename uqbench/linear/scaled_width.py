@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from uqbench.api import Array, Kind, ParameterPosterior, Prediction
 from uqbench.linear.arrays import Arrays
+from uqbench.normal_quantile import normal_quantile
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,15 @@ class ScaledWidth(ParameterPosterior):
         shape = np.sqrt(arrays.squared_norms(x @ arrays.put(self.own.get(kind, self.factor))))
         half = self._scale(kind) * shape + self.floor.get(kind, 0.0)
         mean = arrays.get(x @ arrays.put(self.mean))
-        return Prediction(mean, half / self._quantile(), mean - half, mean + half, self.level)
+        return Prediction(mean, half / normal_quantile(self.level), mean - half, mean + half, self.level)
 
     def samples(self, n: int, rng: Generator) -> Array:
         """(n, P) draws whose spread is the scaled part of the widths of forces (the floor does not propagate)."""
-        spread = self._scale("forces") / self._quantile() * self.factor
+        spread = self._scale("forces") / normal_quantile(self.level) * self.factor
         return self.mean + rng.standard_normal((n, spread.shape[1])) @ spread.T
 
     def _scale(self, kind: Kind) -> float:
         return self.scale.get(kind, self.scale.get("forces", next(iter(self.scale.values()))))
-
-    def _quantile(self) -> float:
-        from scipy.special import ndtri
-
-        return float(ndtri(0.5 * (1.0 + self.level)))
 
 
 def width_loss(abs_error: Array, half: Array, level: float) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from uqbench.api import Array, Prediction
 from uqbench.errors import UqbenchError
+from uqbench.normal_quantile import normal_quantile
 from uqbench.scores.checks import check_level, is_constant, labels, order, require, vectors
 from uqbench.scores.intervals import half_widths, side_ratio
 
@@ -64,7 +65,7 @@ class Calibration:
         lower, upper = self._scaled(prediction)
 
         def intervals(factors: Mapping[float, float | None]) -> dict[float, tuple[Array, Array]]:
-            half = {level: f * _z(level) for level, f in factors.items() if f is not None}
+            half = {level: f * normal_quantile(level) for level, f in factors.items() if f is not None}
             return {p: (prediction.mean - h * lower, prediction.mean + h * upper) for p, h in half.items()}
 
         return CalibratedIntervals(
@@ -103,7 +104,7 @@ def fit_calibration(
     cluster_factors: dict[float, float | None] = {}
     for level in sorted(levels):
         check_level(level)
-        bounds = (_z(level) * half[0], _z(level) * half[1])
+        bounds = (normal_quantile(level) * half[0], normal_quantile(level) * half[1])
         factors[level] = conformal_factor(error[factor_part], *bounds, level)
         cluster_factors[level] = cluster_conformal_factor(
             error[factor_part], *bounds, group[factor_part], level
@@ -230,9 +231,3 @@ def _mean_crps(parameters: NDArray[np.float64], error: Array, std: Array) -> tup
     slope = math.sqrt(2.0 / math.pi) * np.exp(-0.5 * z * z) - 1.0 / math.sqrt(math.pi)
     crps = error * erf(z / math.sqrt(2.0)) + sigma * slope
     return float(crps.mean()), np.array([np.mean(slope * std), slope.mean()])
-
-
-def _z(level: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(0.5 * (1.0 + level)))

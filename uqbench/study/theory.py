@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from uqbench.normal_quantile import normal_quantile
 from uqbench.study.synthetic import Case
 
 MAIN_LEVEL = 0.95
@@ -15,9 +16,9 @@ def predictive_coverage(n: int, p: int, level: float = MAIN_LEVEL) -> float:
     n rows, p features, s² = RSS/(n − p), h = xᵀ(XᵀX)⁻¹x: errors over s are Student's t with n − p degrees of
     freedom (any textbook on regression; MacKay's fixed point gives this s² where the prior is weak).
     """
-    from scipy.special import ndtri, stdtr
+    from scipy.special import stdtr
 
-    return float(2.0 * stdtr(n - p, ndtri(0.5 * (1.0 + level))) - 1.0)
+    return float(2.0 * stdtr(n - p, normal_quantile(level)) - 1.0)
 
 
 def epistemic_coverage(n: int, p: int, level: float = MAIN_LEVEL) -> float:
@@ -26,9 +27,9 @@ def epistemic_coverage(n: int, p: int, level: float = MAIN_LEVEL) -> float:
     The expectation of 2 T(z √(h/(1 + h))) − 1, T of Student's t with n − p degrees of freedom, over
     h (n − p + 1)/p ~ F(p, n − p + 1), which is Hotelling's T² of a new row.
     """
-    from scipy.special import fdtri, ndtri, stdtr
+    from scipy.special import fdtri, stdtr
 
-    z = ndtri(0.5 * (1.0 + level))
+    z = normal_quantile(level)
     # Mean over equal shares of the distribution of h.
     quantile = (np.arange(20_000) + 0.5) / 20_000
     h = fdtri(p, n - p + 1, quantile) * p / (n - p + 1)
@@ -43,7 +44,7 @@ def epistemic_coverage_misspecified(case: Case, p: int, level: float = MAIN_LEVE
     """
     from scipy.special import chdtri, ndtr, ndtri
 
-    z = ndtri(0.5 * (1.0 + level))
+    z = normal_quantile(level)
     u = ndtri((np.arange(4_000) + 0.5) / 4_000)
     rest = chdtri(p - 1, (np.arange(200) + 0.5) / 200)[:, None]
     half = z * case.error * np.sqrt((u**2 + rest) / case.n)

@@ -50,7 +50,7 @@ class MaceCalculator(WholeCalculator):
         import torch
 
         elements = self.trained.elements
-        graph = make_graph(structure, elements, self.trained.config.cutoff)
+        graph = make_graph(structure, elements, self.trained.cutoff)
         batch = make_batch([graph], len(elements), torch.float64, self.device)
         outputs = evaluate(self._network, batch, self._values)
         energy = float(outputs.energy) + sum(self.references[s] for s in structure.get_chemical_symbols())

@@ -194,7 +194,7 @@ class TrainedMace:
     ) -> Iterator[Result]:
         import torch
 
-        graphs = [make_graph(s, self.elements, self.config.cutoff) for s in structures]
+        graphs = [make_graph(s, self.elements, self.cutoff) for s in structures]
 
         def on_graphs(piece: Sequence[Graph]) -> list[Result]:
             return work(make_batch(piece, len(self.elements), torch.float64, device))

@@ -23,6 +23,7 @@ from uqbench.suite.run import plan_suite
 
 NETWORK = '''"""A network that is none: toy weights, kept as JSON."""
 import json
+import time
 from dataclasses import asdict, dataclass
 import numpy as np
 from uqbench.api import NetworkBackbone
@@ -31,6 +32,10 @@ from uqbench.errors import UqbenchError
 
 
 class Kept(ToyTrained):
+    def predict(self, structures, device="cpu"):
+        time.sleep(0.02)
+        return super().predict(structures, device)
+
     def save(self, path):
         path.write_text(json.dumps(asdict(self) | {"weights": self.weights.tolist()}))
 
@@ -150,6 +155,8 @@ def test_methods_share_networks_and_their_cost(first):
         assert cost["predict"]["ratio_to_bare"] > 0
     ensemble, constant = (found[m]["cost"] for m in ("deep_ensemble:members=2", "constant"))
     assert all(fold["cpu_s"] >= 5.0 for fold in ensemble["fit"])
+    # Two batches against one batch: a bare potential that goes structure by structure would hide the second network.
+    assert 1.5 < ensemble["predict"]["ratio_to_bare"] < 3.0
     assert ensemble["train_total_cpu_s"] > 30.0
     assert 15.0 < constant["train_total_cpu_s"] < 30.0
     assert "student" in str(

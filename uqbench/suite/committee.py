@@ -22,7 +22,7 @@ from uqbench.cost.memory import stored_bytes
 from uqbench.cost.timing import Elapsed, stopwatch
 from uqbench.data.split import Fold
 from uqbench.errors import UqbenchError
-from uqbench.suite.fitter import Fitted, Fitter
+from uqbench.suite.fitter import Fitted, Fitter, one_by_one
 from uqbench.suite.handed import handed_over
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class CommitteeFitter(Fitter):
         return Fitted(
             posterior,
             _Recomputed(posterior, self.known),
-            self.members[0].calculator,
+            lambda: one_by_one(self.members[0].calculator()),
             {},
             dict(posterior.facts) | _facts(self.origins),
             seconds,

@@ -224,15 +224,12 @@ class _Run:
         timed = handed_over([self.frames[int(fold.test[i])] for i in np.unique(spread)])
         structures = [frame.atoms for frame in timed]
         n_atoms = sum(map(len, structures))
-        calculator = fitted.bare()
-        wanted = [["energy", "forces"] + ["stress"] * bool(a.pbc.all()) for a in structures]
-
-        def bare() -> None:
-            for atoms, properties in zip(structures, wanted, strict=True):
-                calculator.calculate(atoms, properties)
-
+        bare = fitted.bare()
         times = interleaved(
-            {"bare": bare, "predict": lambda: fitted.fresh.predict(structures)},
+            {
+                "bare": lambda: bare(structures),
+                "predict": lambda: fitted.fresh.predict(structures),
+            },
             TIMED_REPEATS,
             TIMED_SECONDS,
             self.fitter.arrays.synchronise,

@@ -16,6 +16,7 @@ from uqbench.suite.job import Job
 from uqbench.suite.networks import Training
 
 if TYPE_CHECKING:
+    from ase import Atoms
     from ase.calculators.calculator import Calculator
 
 
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 class Fitted:
     """One fit of a run: on a fold's training part, or on the pool.
 
-    fresh: the posterior with nothing looked up. bare: makes the potential whose time predictions are compared with.
+    fresh: the posterior with nothing looked up. bare: makes the potential whose time predictions are compared with: it
+    computes energy, forces and stress of structures, in batches where the posterior does.
     seconds: see cost.fit of a record. rows_us_per_atom: of design rows, where there are any. trainings: what the
     networks took, the one that all methods share first.
     """
 
     posterior: Posterior
     fresh: Posterior
-    bare: Callable[[], Calculator]
+    bare: Callable[[], Callable[[Sequence[Atoms]], object]]
     references: Mapping[str, float]
     facts: dict[str, float | str]
     seconds: dict[str, float]
@@ -57,3 +59,13 @@ class Fitter(ABC):
         card = self.job.dataset.card
         given = dict(card.energy_references) if card and card.energy_references else None
         return train, given or fit_references(train, self.elements)
+
+
+def one_by_one(calculator: Calculator) -> Callable[[Sequence[Atoms]], object]:
+    """A potential that has no batches: energy, forces and, where there is one, stress of each structure in turn."""
+
+    def bare(structures: Sequence[Atoms]) -> None:
+        for atoms in structures:
+            calculator.calculate(atoms, ["energy", "forces"] + ["stress"] * bool(atoms.pbc.all()))
+
+    return bare

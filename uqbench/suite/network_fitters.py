@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class LastLayerFitter(Fitter):
         return Fitted(
             posterior,
             fresh(posterior),
-            lambda: stored.network.calculator(self.store.device),
+            lambda: partial(stored.network.predict, device=self.store.device),
             references,
             dict(posterior.facts) | _facts(stored, self.store.backbone),
             seconds | _shared(stored),
@@ -114,7 +115,7 @@ class NetworkFitter(Fitter):
         return Fitted(
             posterior,
             posterior,
-            lambda: used[first].network.calculator(self.store.device),
+            lambda: partial(used[first].network.predict, device=self.store.device),
             references,
             dict(posterior.facts) | _facts(used[first], self.store.backbone),
             seconds | _shared(shared),

@@ -16,7 +16,7 @@ from uqbench.data.split import Fold
 from uqbench.errors import UqbenchError
 from uqbench.linear.model import LinearPosterior
 from uqbench.linear.problem import build_problem
-from uqbench.suite.fitter import Fitted, Fitter
+from uqbench.suite.fitter import Fitted, Fitter, one_by_one
 from uqbench.suite.job import Job
 
 
@@ -39,7 +39,7 @@ class RowFitter(Fitter):
         return Fitted(
             posterior,
             fresh(posterior),
-            lambda: self.backbone.potential(posterior.parameters.mean, self.elements),
+            lambda: one_by_one(self.backbone.potential(posterior.parameters.mean, self.elements)),
             references,
             dict(posterior.facts),
             seconds,

@@ -40,6 +40,7 @@ _PLACES = {
     "external": (7, 1),
     "shallow_ensemble": (0, 2),
     "extrapolation_grade": (1, 2),
+    "constant_network": (2, 2),
 }
 """Colour and turn of the methods that come with uqbench: the same in every figure of every page."""
 NAME_WIDTH, MOST_LINES = 28, 3

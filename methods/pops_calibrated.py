@@ -1,6 +1,6 @@
 """POPS as a shape: error bars proportional to the spread of the corrections, scaled and floored on train.
 
-Ours, not the published algorithm (that is `pops`): the corrections' covariance, normalised by leverage,
+Ours, not the published algorithm (that is `pops_reference`): the corrections' covariance, normalised by leverage,
 A = C⁻¹[Σ_n (e_n²/h_n) x_n x_nᵀ]C⁻¹, says how far single rows pull the coefficients; the cluster-robust covariance
 B = C⁻¹[Σ_c s_c s_cᵀ]C⁻¹ of scores s_c = Σ_n e_n x_n over the rows n of a cluster says how far whole structures do,
 whose forces err together. Half-widths are a sqrt(xᵀ(A + ρB)x) + c. For each kind a, c ≥ 0 and, out of a few values, ρ
@@ -10,6 +10,8 @@ results are carried by the covariance of forces.
 
 Cost: four passes over the rows, K times the work in three of them, K + 1 eigendecompositions; O(P²) a predicted row.
 Limits: states 95 % intervals, not an envelope; out of distribution they cover less, as all calibrated ones do.
+Developed on SNAP for Cu, Mo, Si and Li of Zuo et al. (2020) and the embedded aluminium, whose scores are no independent
+test of it.
 Reference: corrections of Swinburne & Perez, Mach. Learn.: Sci. Technol. 6, 015008 (2025); cluster-robust covariance:
 Liang & Zeger, Biometrika 73, 13 (1986); the interval score as loss: Gneiting & Raftery, J. Am. Stat. Assoc. 102, 359
 (2007), eq. 43.

@@ -1,12 +1,13 @@
 """POPS by atoms: bounds from the parameter changes that reproduce all force components of one atom, trimmed.
 
-Ours, not the published algorithm (that is `pops`): a correction for each atom instead of each component, so that
-nothing depends on how the axes lie; the corrections that cost most are left out, since a few rows that the model can
-hardly move else decide every bound; and bounds are the hull of what remains, which is far tighter than a box.
+Ours, not the published algorithm (that is `pops_reference`): a correction for each atom instead of each component, so
+that nothing depends on how the axes lie; the corrections that cost most are left out, since a few rows that the model
+can hardly move else decide every bound; and bounds are the hull of what remains, which is far tighter than a box.
 
 Cost: three passes over the rows at the fit, O(n P) a predicted row for n training atoms.
 Limits: as all of POPS conservative where errors are small; does not reach the errors left out, so it claims the
-share it keeps.
+share it keeps. Developed on SNAP for Cu, Mo, Si and Li of Zuo et al. (2020) and the embedded aluminium, whose scores
+are no independent test of it.
 Reference: extends Swinburne & Perez, Mach. Learn.: Sci. Technol. 6, 015008 (2025), eq. of the pointwise-optimal
 corrections, to blocks of rows.
 """

@@ -1,13 +1,14 @@
 """POPS with a box in whitened coordinates, clipped: bounds without the reach of a few rows in soft directions.
 
-Ours, not the published algorithm (that is `pops`): the corrections Δθ_n = (e_n/h_n) C⁻¹x_n are measured in
-coordinates in which the posterior covariance of the ridge fit is the identity, so that the box is aligned with what
+Ours, not the published algorithm (that is `pops_reference`): the corrections Δθ_n = (e_n/h_n) C⁻¹x_n are measured
+in coordinates in which the posterior covariance of the ridge fit is the identity, so that the box is aligned with what
 the data resolve and not with the longest corrections; from each side of each axis a share of the projections is cut.
 Bounds are exact over the box, and simulation results are carried by draws from it.
 
 Cost: three passes over the rows and two P × P eigendecompositions; O(P²) a predicted row.
 Limits: linear in the parameters; the probability stated is the share of corrections between both ends of an axis, which
-is no probability of predictions.
+is no probability of predictions. Developed on SNAP for Cu, Mo, Si and Li of Zuo et al. (2020) and the embedded
+aluminium, whose scores are no independent test of it.
 Reference: corrections of Swinburne & Perez, Mach. Learn.: Sci. Technol. 6, 015008 (2025), arXiv 2402.01810.
 """
 

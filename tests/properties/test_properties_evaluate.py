@@ -99,6 +99,8 @@ def test_bounds_of_a_linear_property_are_exact_and_those_of_others_have_corners(
     assert (relaxed.prediction().lower[0], relaxed.prediction().upper[0]) == relaxed.corners
     few = replace(relaxed, stated=Stated(1.0, all=False)).prediction()
     assert (few.lower[0], few.upper[0]) == (relaxed.samples.min(), relaxed.samples.max())
+    assert few.nominal == (SAMPLES - 1) / (SAMPLES + 1)
+    assert replace(relaxed, stated=Stated(0.5, all=False)).prediction().nominal == 0.5
     assert relaxed.exact is None
     assert relaxed.corners[0] < relaxed.samples.min() < relaxed.samples.max() < relaxed.corners[1]
     assert relaxed.counts["samples"] == SAMPLES == relaxed.counts["accepted"] + relaxed.counts["computed"]

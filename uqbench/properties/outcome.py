@@ -65,6 +65,11 @@ class Outcome:
             return Prediction(mean, std, samples=spread)
         held = [self.value, *self.samples]
         if self.stated.all:
+            nominal = self.stated.nominal
             held += [*(self.exact or ()), *(self.corners or ())]
+        else:
+            # Another draw is as likely the least or the greatest as any of the n: their range claims no more.
+            n = len(self.samples)
+            nominal = min(self.stated.nominal, (n - 1) / (n + 1))
         lower, upper = np.array([min(held)]), np.array([max(held)])
-        return Prediction(mean, std, lower, upper, self.stated.nominal, spread)
+        return Prediction(mean, std, lower, upper, nominal, spread)

@@ -9,13 +9,16 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from uqbench.api import Array
+from uqbench.api import Array, Prediction
 from uqbench.errors import UqbenchError
 from uqbench.report.property_panel import Materials, make_panels
 from uqbench.report.sections import Section, make_sections
 from uqbench.report.verify import stored_calibrations, verified
+from uqbench.scores.calibrate import Calibration
 from uqbench.scores.intervals import interval_score
+from uqbench.scores.recalibrated import FoldScores, fold_scores
 from uqbench.scores.reliability import calibration_curve, sigma_bins
 from uqbench.scores.summary import MAIN_LEVEL
 from uqbench.suite.bundle import SUFFIX, bundle_lines, read_line
@@ -46,8 +49,10 @@ class Curves:
 class Row:
     """One method, raw or calibrated, on one part and kind: a row of a table.
 
-    sums: (n_clusters,) interval score at 95 % summed over each cluster, None where there is no such interval.
-    counts: (n_clusters,) observations. sample: hash of labels and clusters; rows of one sample can be paired.
+    clusters: (n_clusters,) their numbers. sums: (n_clusters,) interval score at 95 % summed over each cluster, None
+    where there is no such interval. counts: (n_clusters,) observations. recalibrated: the sums fold by fold, as they
+    are with other calibration clusters; empty of raw rows. sample: hash of labels and clusters; rows of one sample can
+    be paired.
     """
 
     record: Record
@@ -55,8 +60,10 @@ class Row:
     part: str
     kind: str
     unit: str
+    clusters: NDArray[np.int64]
     sums: Array | None
     counts: Array
+    recalibrated: tuple[FoldScores, ...]
     sample: str
     curves: Curves | None
 
@@ -154,17 +161,39 @@ def _rows(record: Record, tables: Mapping[str, RawTable]) -> Iterator[Row]:
         calibrations = stored_calibrations(record, kind)
         for variant, parts in record.scores.items():
             for part in (p for p in PARTS if kind in parts.get(p, {})):
-                found = (
-                    raw_variant(table, part)
-                    if variant == "raw"
-                    else calibrated_variant(table, part, calibrations)
-                )
-                yield _row(record, variant, part, kind, str(table.unit), found)
+                if variant == "raw":
+                    found, recalibrated = raw_variant(table, part), ()
+                else:
+                    found = calibrated_variant(table, part, calibrations)
+                    recalibrated = _recalibrated(table, part, calibrations)
+                yield _row(record, variant, part, kind, str(table.unit), found, recalibrated)
 
 
-def _row(record: Record, variant: str, part: str, kind: str, unit: str, found: Variant) -> Row:
+def _recalibrated(
+    table: RawTable, part: str, calibrations: Mapping[int, Calibration]
+) -> tuple[FoldScores, ...]:
+    """Fold by fold; empty where one of them has no factor at 95 %."""
+
+    def of(name: str, fold: int) -> tuple[Prediction, Array, NDArray[np.int64]]:
+        chosen = table.scored_in(name) & (table.fold == fold)
+        return table.prediction(chosen), table.reference[chosen], table.cluster[chosen]
+
+    folds = np.unique(table.fold[table.scored_in(part)]).tolist()
+    found = [fold_scores(calibrations[f], MAIN_LEVEL, of("calibration", f), of(part, f)) for f in folds]
+    return tuple(scores for scores in found if scores is not None) if None not in found else ()
+
+
+def _row(
+    record: Record,
+    variant: str,
+    part: str,
+    kind: str,
+    unit: str,
+    found: Variant,
+    recalibrated: tuple[FoldScores, ...],
+) -> Row:
     digest = hashlib.sha256(found.observed.tobytes() + found.cluster.tobytes())
-    _, index = np.unique(found.cluster, return_inverse=True)
+    clusters, index = np.unique(found.cluster, return_inverse=True)
     sums = None
     if MAIN_LEVEL in found.intervals:
         try:
@@ -173,7 +202,19 @@ def _row(record: Record, variant: str, part: str, kind: str, unit: str, found: V
         except UqbenchError:
             sums = None
     counts = np.bincount(index).astype(np.float64)
-    return Row(record, variant, part, kind, unit, sums, counts, digest.hexdigest(), _curves(found))
+    return Row(
+        record,
+        variant,
+        part,
+        kind,
+        unit,
+        clusters,
+        sums,
+        counts,
+        recalibrated,
+        digest.hexdigest(),
+        _curves(found),
+    )
 
 
 def _curves(found: Variant) -> Curves | None:

@@ -18,22 +18,26 @@ HOW_TO_READ = f"""\
   no method has seen: σ → a·σ + c with the least CRPS, then one conformal factor for each level.
 - **interval score**: width of the 95 % interval plus 40 times the distance by which a value falls outside; lower is
   better, and honest intervals minimise it. Here over that of the calibrated `constant` (one σ for all, the RMSE on
-  the training set) on the same structures: below 1, the method knows where the potential errs.
+  the training set) on the same structures: below 1, the method knows where the potential errs, if both have the same
+  mean. All linear methods have, nearly; of a network they fit the last layer anew, and `constant_network` is what
+  methods that keep its own mean have to beat.
 - **rank**: going down the table, a row shares the rank of the group above it unless it is significantly worse than
   the first row of that group. Significant: the paired difference of interval scores is not zero, by the larger of the
-  p-values of a cluster bootstrap (at least {PAIRED_RESAMPLES:,} resamples) and of Student's t on the jackknife over
-  clusters, after Holm's adjustment over all pairs of rows of the table, 5 % family-wise error.
+  p-values of a cluster bootstrap (at least {PAIRED_RESAMPLES:,} resamples, of the clusters that calibrate too) and of
+  Student's t on the jackknife over clusters, after Holm's adjustment over all pairs of rows of the table, 5 %
+  family-wise error.
 - **coverage 95 %**: share of values inside the 95 % interval; 95 is right, more is too wide, less too narrow.
 - **stated bounds**: share inside the bounds that the method itself states, and the share it claims (100: an envelope
   that is to hold everything).
 - **width / RMSE**: mean width of the 95 % interval over the RMSE (3.92 for Gaussian errors and one σ). **Matched
   width**: the same after the one scaling that makes the coverage 95 %, so that methods compare by sharpness alone.
 - **CRPS**: continuous ranked probability score of the Gaussian N(mean, σ²); lower is better. **NLL**: its negative
-  log-likelihood. **z²**: mean of (error/σ)², 1 is right.
+  log-likelihood. **z²**: mean of (error/σ)², 1 is right; of M members as they are (1 + 1/M)(M - 1)/(M - 3), 2.4 for 5.
 - **rank corr.**: Spearman correlation of |error| and σ, beside the value that perfect σ of the same spread would have.
-- **cost / bare**: time of a prediction with uncertainty over that of the bare potential, median over interleaved
-  repeats, with quartiles. **fit**: wall time of the method's fits, all folds. **memory**: peak resident memory of the
-  process. One fit gives energies, forces and stresses: these stand in one table.
+- **cost / bare**: time of a prediction with uncertainty over that of the bare potential on the same structures (a
+  network: in one batch, both), median over interleaved repeats, with quartiles. **fit**: wall time of the method's
+  fits, all folds. **memory**: peak resident memory of the process. One fit gives energies, forces and stresses: these
+  stand in one table.
 - **◆** beside a rank: on the Pareto front; among the rows whose times rank (no †), no other is both better in relative
   interval score and cheaper to predict with.
 - **cluster-conformal**: intervals whose factor weighs clusters (structures that belong together) and not components;
@@ -55,9 +59,10 @@ HOW_TO_READ_PROPERTIES = """\
   the mean scaled by one factor, the conformal factor of the 95 % interval on held-out energies and forces; an additive
   floor does not reach a simulation. Then the 95 % interval is what is stated.
 - **claim**: what the method claims of its stated bounds. All or nearly all, for those of a bounded posterior: its ends,
-  exact or computed at the corners, where the method's own bounds are its ends; else the envelope of the draws that were
-  carried. 95 %, for a posterior without bounds. **✓ / ✗**: the reference is inside / outside; **✗ (✓ with ±)**: inside
-  once bounds are widened on each side by the reference's own error (± ? where it is not known). **error / width**:
+  exact or computed at the corners, where the method's own bounds are its ends; else the envelope of the n draws that
+  were carried, which holds another one with probability (n - 1)/(n + 1), 99 % for 200. 95 %, for a posterior without
+  bounds. **✓ / ✗**: the reference is inside / outside; **✗ (✓ with ±)**: inside once bounds are widened on each side by
+  the reference's own error (± ? where it is not known). **error / width**:
   |prediction − reference| over the width of the stated bounds.
 - **samples**: *accepted*, carried without a relaxation of their own; *computed*, relaxed for real; *unstable* or *not
   converged*, without the property: bounds are of the others, and with more than 5 % of them there is no answer.

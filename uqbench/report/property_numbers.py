@@ -79,9 +79,9 @@ def plain_name(name: str) -> str:
 def claim(nominal: float | None) -> str:
     """What stated bounds are to hold.
 
-    >>> claim(1.0), claim(0.95)
-    ('all (envelope)', '95 %')
+    >>> claim(1.0), claim(0.95), claim(199 / 201)
+    ('all (envelope)', '95 %', '99 %')
     """
     if nominal is None:
         return NONE
-    return "all (envelope)" if nominal == 1.0 else f"{100.0 * nominal:g} %"
+    return "all (envelope)" if nominal == 1.0 else f"{100.0 * nominal:.3g} %"

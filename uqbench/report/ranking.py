@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
 
 from uqbench.api import Array
 from uqbench.scores.bootstrap import LEAST_CLUSTERS, Score, percentile_score, ratio
 from uqbench.scores.comparison import BLOCK_NUMBERS, PAIRED_RESAMPLES, bootstrap_p, holm
 from uqbench.scores.jackknife import p_of_difference
+from uqbench.scores.recalibrated import FoldScores
 from uqbench.suite.scoring import BOOTSTRAP_SEED
 
 if TYPE_CHECKING:
@@ -54,9 +58,9 @@ class Ranking:
 def rank_rows(rows: Sequence[Row]) -> Ranking:
     """Order the rows (at least one) of one part and kind by interval score at 95 %, and rank them.
 
-    All pairs are compared by the difference of mean interval scores, clusters resampled alike for all rows, with
-    Student's t behind the bootstrap; Holm's adjustment over all pairs of the table, family-wise error 5 %.
-    Deterministic.
+    All pairs are compared by the difference of mean interval scores, clusters resampled alike for all rows, those that
+    calibrate too, with Student's t behind the bootstrap; Holm's adjustment over all pairs of the table, family-wise
+    error 5 %. Deterministic.
     """
     baseline = next((r for r in rows if r.sums is not None and _is_baseline(r)), None)
     common = Counter(r.sample for r in rows).most_common(1)[0][0]
@@ -76,7 +80,8 @@ def _standings(paired: list[Row], baseline: Row | None, n_clusters: int) -> list
         return []
     sums = np.stack([r.sums for r in paired if r.sums is not None], axis=1)
     enough = n_clusters >= LEAST_CLUSTERS
-    draws = resampled_means(sums, paired[0].counts, enough)
+    recalibrated = {i: row.recalibrated for i, row in enumerate(paired) if row.recalibrated}
+    draws = resampled_means(sums, paired[0].counts, enough, paired[0].clusters, recalibrated)
     ranks: list[int | None] = (
         list(tied_ranks(draws, sums, paired[0].counts)) if enough else [None] * len(paired)
     )
@@ -87,26 +92,52 @@ def _standings(paired: list[Row], baseline: Row | None, n_clusters: int) -> list
     return _mark_pareto([Standing(*entry) for entry in zip(paired, ranks, relative, strict=True)])
 
 
-def resampled_means(sums: Array, counts: Array, resample: bool = True) -> Array:
+def resampled_means(
+    sums: Array,
+    counts: Array,
+    resample: bool = True,
+    clusters: NDArray[np.int64] | None = None,
+    recalibrated: Mapping[int, Sequence[FoldScores]] = MappingProxyType({}),
+) -> Array:
     """Mean scores on the sample (row 0) and on resamples of its clusters, (1 + n_resamples, n_rows).
 
     sums: (n_clusters, n_rows), scores summed over clusters. counts: (n_clusters,). 20,000 resamples, and more
-    where there are so many pairs that no p-value would survive Holm's adjustment.
+    where there are so many pairs that no p-value would survive Holm's adjustment. recalibrated: columns whose scores
+    depend on calibration clusters, with the folds that make them up; clusters: the numbers (n_clusters,) by which these
+    name clusters. Calibration clusters that are not in the sample are drawn among themselves.
     """
     n_clusters, n_rows = sums.shape
     table = np.column_stack([sums, counts])
     pairs = n_rows * (n_rows - 1) // 2
     n_resamples = max(PAIRED_RESAMPLES, round(5.0 / FAMILY_ERROR) * pairs) if resample else 0
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    own = np.arange(n_clusters) if clusters is None else clusters
+    folds = [(column, fold) for column, parts in recalibrated.items() for fold in parts]
+    others = np.setdiff1d(np.concatenate([own[:0], *(fold.calibrating for _, fold in folds)]), own)
+    place = {int(name): i for i, name in enumerate([*own, *others])}
+    where = [
+        tuple(np.array([place[int(name)] for name in names]) for names in (fold.tested, fold.calibrating))
+        for _, fold in folds
+    ]
+    rng, rng_of_others = np.random.default_rng(BOOTSTRAP_SEED), np.random.default_rng([BOOTSTRAP_SEED, 1])
     step = max(1, BLOCK_NUMBERS // n_clusters)
     totals = [table.sum(axis=0, keepdims=True)]
     for first in range(0, n_resamples, step):
         size = min(step, n_resamples - first)
-        drawn = rng.integers(n_clusters, size=(size, n_clusters)) + n_clusters * np.arange(size)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=size * n_clusters).reshape(size, n_clusters)
-        totals.append(times.astype(np.float64) @ table)
+        times = _drawn(rng, size, n_clusters)
+        total = times @ table
+        total[:, list(recalibrated)] = 0.0
+        every = np.concatenate([times, _drawn(rng_of_others, size, len(others))], axis=1)
+        for (column, fold), (tested, calibrating) in zip(folds, where, strict=True):
+            total[:, column] += fold.totals(every[:, tested], every[:, calibrating])
+        totals.append(total)
     total = np.concatenate(totals)
     return total[:, :-1] / total[:, -1:]
+
+
+def _drawn(rng: Generator, size: int, n: int) -> Array:
+    """(size, n) how often each of n was drawn in n draws with replacement."""
+    drawn = rng.integers(max(n, 1), size=(size, n)) + n * np.arange(size)[:, None]
+    return np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
 
 
 def tied_ranks(draws: Array, sums: Array, counts: Array) -> list[int]:

@@ -62,7 +62,7 @@ class Calibration:
 
         Raises UqbenchError if the prediction has neither std nor bounds, or a calibrated σ is zero.
         """
-        lower, upper = self._scaled(prediction)
+        lower, upper = self.scaled(prediction)
 
         def intervals(factors: Mapping[float, float | None]) -> dict[float, tuple[Array, Array]]:
             half = {level: f * normal_quantile(level) for level, f in factors.items() if f is not None}
@@ -72,7 +72,8 @@ class Calibration:
             0.5 * (lower + upper), intervals(self.factors), intervals(self.cluster_factors)
         )
 
-    def _scaled(self, prediction: Prediction) -> tuple[Array, Array]:
+    def scaled(self, prediction: Prediction) -> tuple[Array, Array]:
+        """σ_cal (n,) below and above the mean, before any conformal factor; errors as for apply."""
         lower, upper = (self.a * scale + self.c for scale in _scales(prediction))
         std = 0.5 * (lower + upper)
         require(std > 0.0, std, "calibrated std", "positive ones are needed, and the fitted c is 0")

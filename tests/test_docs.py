@@ -9,12 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from ase.calculators.emt import EMT
 
+from tools import network_tables
 from uqbench.cli import main
 from uqbench.cli.parser import make_parser
 from uqbench.data.card import read_card
+from uqbench.data.material import material_of
 from uqbench.registry import discover
 from uqbench.suite.record import read_records
+from uqbench_tasks.elastic import Elastic
+from uqbench_tasks.vacancy import Vacancy
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -26,6 +31,12 @@ COMMANDS = sorted(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_understood(command):
     make_parser(None).parse_args(shlex.split(command))
+
+
+def test_tables_of_networks_are_those_of_the_committed_records():
+    records, page = network_tables.read(), (DOCS / "networks.md").read_text()
+    for line in [*network_tables.accuracy(records), *network_tables.simulation_results(records)]:
+        assert line in page, f"python -m tools.network_tables gives another line: {line}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -78,7 +89,7 @@ def test_the_task_example_passes_the_check(tmp_path, capsys):
 def test_the_data_example_is_read_as_the_page_says_and_its_card_is_valid(tmp_path, monkeypatch, capsys):
     page = (DOCS / "your-data.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
-    (card,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    card, properties = re.findall(r"```yaml\n(.*?)```", page, re.S)
     monkeypatch.chdir(tmp_path)
     subprocess.run([sys.executable, "-c", code], check=True)
     assert main(["data", "check", "train.xyz"]) == 0
@@ -88,7 +99,26 @@ def test_the_data_example_is_read_as_the_page_says_and_its_card_is_valid(tmp_pat
     Path("my_copper.yaml").write_text(card)
     assert read_card(Path("my_copper.yaml")).held_out == ("compressed",)
     assert main(["data", "check", "my_copper.yaml"]) == 0
-    assert "compressed 18 (held out)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "compressed 18 (held out)" in said
+    assert "clusters: 20" in said
+    assert main(["data", "check", "train.xyz", "--cluster-key", "run"]) == 0
+    assert "clusters: 20" in capsys.readouterr().out
+    Path("my_copper.yaml").write_text(card + properties)
+    assert main(["data", "check", "my_copper.yaml"]) == 0
+    assert capsys.readouterr().out == said
+    _the_values_are_those_of_emt(read_card(Path("my_copper.yaml")))
+
+
+def _the_values_are_those_of_emt(card):
+    """What the tasks measure of the potential that made the labels."""
+    material = material_of(card, card.name)
+    found = {}
+    for task in (Elastic(), Vacancy()):
+        for quantity in task.quantities(material):
+            found |= quantity.measure(EMT())
+    for item in card.properties:
+        assert found[item.name] == pytest.approx(item.value, abs=item.error_estimate or 0.05), item.name
 
 
 @pytest.fixture(scope="module")

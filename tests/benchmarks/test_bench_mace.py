@@ -64,13 +64,13 @@ def ratios(benchmark, work, others):
 
 @pytest.mark.benchmark(group="mace ensemble, 6 x 32 atoms")
 def test_bench_ensemble(benchmark, members, structures):
-    """Five members in batches, beside one structure by structure (the bare potential), one in batches, and mace's own
-    committee. Goal: at most 3.5 bare potentials."""
+    """Five members in batches, beside one structure by structure, one in batches, and mace's own
+    committee. Goal: at most 3.5 of the first."""
     import torch
     from mace.calculators import MACECalculator
 
     ensemble = Ensemble(tuple(members), "cpu", {})
-    bare = members[0].calculator()
+    one = members[0].calculator()
     before = torch.get_default_dtype()
     try:
         own = [member.own_network() for member in members]
@@ -87,7 +87,7 @@ def test_bench_ensemble(benchmark, members, structures):
         benchmark,
         lambda: ensemble.predict(structures),
         {
-            "bare": lambda: [bare.calculate(atoms) for atoms in structures],
+            "one, structure by structure": lambda: [one.calculate(atoms) for atoms in structures],
             "one member in batches": lambda: members[0].predict(structures),
             "mace's committee": theirs,
         },

@@ -82,11 +82,6 @@ def test_the_calibrated_coverage_is_that_of_the_least_and_most_covering_method(t
     assert f"forces {min(shares):.1f} to {max(shares):.1f} % of test" in remarks["Calibrated"]
 
 
-def test_without_the_baseline_nothing_is_summed_up(tmp_path):
-    write_methods(tmp_path / "records", bad="shuffled", good="true")
-    assert "## At a glance" not in write_report(tmp_path / "records", tmp_path).read_text()
-
-
 def test_comparisons_beyond_the_first_are_counted(tmp_path):
     for seed in range(8):
         for name, scheme in (("constant", "constant"), ("good", "true")):

@@ -21,9 +21,8 @@ from uqbench.report.notes import (
     section_notes,
 )
 from uqbench.report.overview import MOST_COMPARED, Overview, make_overviews, remarks
-from uqbench.report.overview_panels import READING as READING_PANELS
-from uqbench.report.overview_panels import panel_overview
-from uqbench.report.overview_table import READING, folded_table, main_table
+from uqbench.report.overview_panels import panel_overviews
+from uqbench.report.overview_table import folded_table, main_table, reading
 from uqbench.report.plot_learning import Curve, learning_curves
 from uqbench.report.property_panel import Materials
 from uqbench.report.property_results import has_properties
@@ -106,18 +105,18 @@ def write_page(evidence: Evidence, out: Path) -> Path:
 def _glance(overviews: list[Overview], panels: list[Materials], first_looks: Mapping[str, list[str]]) -> str:
     """The top of the page. first_looks: figures of sharpness against cost, by section."""
     parts = []
-    for number, overview in enumerate(overviews[:MOST_COMPARED]):
+    compared = overviews[:MOST_COMPARED]
+    for number, overview in enumerate(compared):
         names = [name for s in overview.sections for name in first_looks.get(s.slug, [])]
         parts += [
             f"### {escape(overview.title)}\n",
-            *(remarks(overview), main_table(overview), folded_table(overview)),
-            *([] if number else [READING]),
+            *filter(None, (remarks(overview), main_table(overview), folded_table(overview))),
+            *([] if number else [reading(compared)]),
             *(f"![{escape(_caption(name))}](figures/{name})\n" for name in names),
         ]
     if len(overviews) > MOST_COMPARED:
         parts.append(f"{len(overviews) - MOST_COMPARED} more comparisons have their tables further down.\n")
-    parts += [READING_PANELS] if panels else []
-    parts += map(panel_overview, panels)
+    parts += panel_overviews(panels)
     return "\n".join(["## At a glance\n", *parts]) if parts else ""
 
 

@@ -9,6 +9,8 @@ from uqbench.scores.bootstrap import Score
 from uqbench.suite.record import ScorePart
 
 NONE = "–"
+NO_BREAK = "\u00a0"
+"""A space at which no line breaks."""
 _ESCAPED = {c: f"&#{ord(c)};" for c in "&<>|`*[]\\~$"}
 
 

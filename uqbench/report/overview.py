@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from uqbench.report.markdown import escape, number, percent
-from uqbench.report.property_results import chosen, has_properties, section_results
-from uqbench.report.ranking import Ranking, Standing, common_machine, cost_ratio, time_counts
+from uqbench.report.overview_simulations import Tally, most_inside, tallies
+from uqbench.report.property_results import Variant, has_properties, section_results
+from uqbench.report.ranking import (
+    BASELINE,
+    Ranking,
+    Standing,
+    common_machine,
+    cost_ratio,
+    time_counts,
+)
 from uqbench.report.sections import Section
+from uqbench.scores.bootstrap import LEAST_CLUSTERS
 from uqbench.suite.record import ScorePart
 
 MOST_COMPARED = 6
@@ -26,13 +35,18 @@ class Overview:
     sections: tuple[Section, ...]
 
     @cached_property
+    def relative(self) -> bool:
+        """Whether scores are over those of calibrated `constant`; absolute where no column has it."""
+        return any(ranking.has_baseline for s in self.sections for ranking in s.rankings.values())
+
+    @cached_property
     def rankings(self) -> dict[Column, Ranking]:
-        """By (kind, part), those with a baseline: test before held out, forces first."""
+        """By (kind, part), those with a baseline if there is any: test before held out, forces first."""
         found = {
             column: ranking
             for section in self.sections
             for column, ranking in section.rankings.items()
-            if ranking.has_baseline
+            if ranking.has_baseline or not self.relative
         }
         return {c: found[c] for c in sorted(found, key=_order)}
 
@@ -49,19 +63,42 @@ class Overview:
         """In the order of the first column."""
         first = next(iter(self.standings.values()))
         names = {name for own in self.standings.values() for name, _ in own}
-        return sorted(names, key=lambda name: (_tightness(first.get((name, "calibrated"))), name))
+        return sorted(names, key=lambda name: (self._tightness(first.get((name, "calibrated"))), name))
+
+    def tightness(self, standing: Standing | None) -> float | None:
+        """Interval score over that of the baseline, or absolute; None where there is none."""
+        if standing is None:
+            return None
+        found = standing.relative if self.relative else standing.row.scores.get("interval_score_95")
+        return found.value if found else None
+
+    def _tightness(self, standing: Standing | None) -> float:
+        found = self.tightness(standing)
+        return float("inf") if found is None else found
+
+    def few(self, column: Column) -> bool:
+        """Whether there are too few clusters to say anything of others."""
+        return self.rankings[column].n_clusters < LEAST_CLUSTERS
+
+    def untold(self, column: Column) -> bool:
+        """Whether one error bar for all, calibrated `constant`, is itself tied for the first place."""
+        constant = self.standings[column].get((BASELINE, "calibrated"))
+        return constant is not None and constant.rank == 1
+
+    def leaders(self, column: Column) -> set[str]:
+        """Methods that are tied for the first place once calibrated; none where that says nothing."""
+        if self.untold(column) or len(self.methods) == 1:
+            return set()
+        calibrated = {
+            name: s for (name, variant), s in self.standings[column].items() if variant == "calibrated"
+        }
+        return {name for name, s in calibrated.items() if s.rank == 1}
 
     @cached_property
-    def hits(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """References inside the stated bounds of how many, by method and variant; of fits on the whole pool."""
-        verdicts: dict[tuple[str, str], list[bool]] = {}
-        for section in filter(has_properties, self.sections):
-            results = [r for r in section_results(section, "pool") if r.like.reference is not None]
-            for method in {r.method for r in results}:
-                for variant in ("raw", "kappa"):
-                    inside = [r.verdict(r.stated) == "inside" for r in chosen(results, method, variant)]
-                    verdicts.setdefault((method, variant), []).extend(inside)
-        return {key: (sum(own), len(own)) for key, own in verdicts.items() if own}
+    def simulations(self) -> dict[tuple[str, Variant], Tally]:
+        """Simulation results with a reference, by method and posterior; of fits on the whole pool."""
+        sections = filter(has_properties, self.sections)
+        return tallies([result for section in sections for result in section_results(section, "pool")])
 
     @property
     def leading(self) -> list[Column]:
@@ -83,58 +120,53 @@ def make_overviews(sections: Sequence[Section]) -> list[Overview]:
 
 
 def remarks(overview: Overview) -> str:
-    """What to remember of it, a line each."""
-    lines = []
-    tests = overview.leading
-    first = {
-        column: {
-            name
-            for (name, variant), s in overview.standings[column].items()
-            if variant == "calibrated" and s.rank == 1
-        }
-        for column in tests
-    }
-    kinds = listed([kind for kind, _ in tests])
-    if all(first.values()):
-        alike = set.intersection(*first.values())
-        said = _named(alike) if alike else f"none; on {tests[0][0]} {_named(first[tests[0]])}"
-        lines.append(f"**Tightest** once calibrated, tied for the first place on {kinds}: {said}.")
+    """What to remember of it, a line each; nothing where there are too few clusters."""
+    tests = [column for column in overview.leading if not overview.few(column)]
+    if not tests:
+        return ""
+    lines = [_tightest(overview, tests)]
     holding = {
         name
         for name in overview.methods
         if all(holds(overview.standings[column].get((name, "raw"))) for column in tests)
     }
-    lines.append(f"**Hold what they claim** as stated, on {kinds}: {_named(holding) or 'none'}.")
-    if overview.hits:
-        most = max(inside for (_, variant), (inside, _) in overview.hits.items() if variant == "raw")
-        names = {
-            name
-            for (name, variant), (inside, _) in overview.hits.items()
-            if variant == "raw" and inside == most
-        }
-        of = max(n for _, n in overview.hits.values())
-        lines.append(
-            f"**Simulation results**: most references, {most} of {of}, lie inside the stated bounds of {_named(names)}."
-        )
-    lines.append(
-        f"**Calibrated** 95 % intervals, of the least covering method to the most: {_calibrated(overview)}."
-    )
+    lines.append(f"**Hold what they claim** as stated, on {_kinds(tests)}: {_named(holding) or 'none'}.")
+    if overview.simulations:
+        raw = {escape(name): t for (name, variant), t in overview.simulations.items() if variant == "raw"}
+        lines.append(f"**Simulation results**: {most_inside(raw)}.")
+    if said := _calibrated(overview):
+        ends = ", of the least covering method to the most" if len(overview.methods) > 1 else ""
+        lines.append(f"**Calibrated** 95 % intervals{ends}: {said}.")
     lines.append(_cost(overview))
     return "".join(f"- {line}\n" for line in lines if line)
+
+
+def _tightest(overview: Overview, tests: Sequence[Column]) -> str:
+    told = [column for column in tests if not overview.untold(column)]
+    if not told:
+        return f"**Tightest** once calibrated, on {_kinds(tests)}: the first cannot be told from one error bar for all."
+    first = {column: overview.leaders(column) for column in told}
+    if not all(first.values()):
+        return ""
+    alike = set.intersection(*first.values())
+    said = _named(alike) if alike else f"none; on {told[0][0]} {_named(first[told[0]])}"
+    return f"**Tightest** once calibrated, tied for the first place on {_kinds(told)}: {said}."
 
 
 def _calibrated(overview: Overview) -> str:
     said = []
     for part, where in (("test", "of test"), ("held_out", "of held-out kinds of structure")):
         spans = []
-        for kind, _ in (columns := overview.of(part)):
+        columns = [column for column in overview.of(part) if not overview.few(column)]
+        for kind, _ in columns:
             shares = [
                 s.row.scores["coverage_95"].value
                 for (_, variant), s in overview.standings[kind, part].items()
                 if variant == "calibrated" and "coverage_95" in s.row.scores
             ]
             if shares:
-                spans.append(f"{escape(kind)} {percent(min(shares))} to {percent(max(shares))} %")
+                ends = dict.fromkeys(percent(share) for share in (min(shares), max(shares)))
+                spans.append(f"{escape(kind)} {' to '.join(ends)} %")
         if columns and spans:
             said.append(f"{listed(spans)} {where}")
     return "; ".join(said)
@@ -151,6 +183,9 @@ def _cost(overview: Overview) -> str:
     if not costs:
         return "**Cost**: no time that ranks was measured."
     (least, cheapest), (most, dearest) = costs[0], costs[-1]
+    if len(costs) == 1:
+        said = f"{number(least)} ({escape(cheapest)})"
+        return f"**Cost** of a prediction with error bars: {said} times the bare potential."
     return (
         f"**Cost** of a prediction with error bars: {number(least)} ({escape(cheapest)}) to {number(most)} "
         f"({escape(dearest)}) times the bare potential, of {len(costs)} methods whose times rank."
@@ -160,10 +195,6 @@ def _cost(overview: Overview) -> str:
 def _order(column: Column) -> tuple[bool, int, str]:
     kind, part = column
     return part != "test", KINDS.index(kind) if kind in KINDS else len(KINDS), kind
-
-
-def _tightness(standing: Standing | None) -> float:
-    return standing.relative.value if standing and standing.relative else float("inf")
 
 
 def holds(standing: Standing | None) -> bool:
@@ -184,6 +215,10 @@ def stated_score(standing: Standing | None) -> tuple[ScorePart, float] | None:
 
 def _named(names: Iterable[str]) -> str:
     return ", ".join(escape(name) for name in sorted(names))
+
+
+def _kinds(columns: Sequence[Column]) -> str:
+    return listed([escape(kind) for kind, _ in columns])
 
 
 def listed(words: Sequence[str]) -> str:

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from uqbench.report.markdown import NONE, escape, number, percent, table
+from collections.abc import Sequence
+from statistics import median
+
+from uqbench.report.markdown import NO_BREAK, NONE, escape, number, percent, table
+from uqbench.report.overview_simulations import READING as READING_SIMULATIONS
+from uqbench.report.overview_simulations import inside_text, most_inside, tallies
 from uqbench.report.property_panel import Materials, Standing
-from uqbench.report.property_panel_tables import answers, hits
-from uqbench.report.property_results import VARIANT_NAMES, Variant
+from uqbench.report.property_panel_tables import answers
+from uqbench.report.property_results import VARIANT_NAMES, VARIANTS, Result, Variant, chosen, methods_of
 from uqbench.scores.summary import MAIN_LEVEL
 
-READING = (
+MANY = (
     "**Coverage**: share of references inside the bounds; bold: reaches what is claimed, within the 95 % bootstrap "
     "interval. **Width**: median width of the 95 % interval over the reference. **κ**: the factor by which a posterior "
-    "is scaled.\n"
+    "is scaled."
+)
+FEW = (
+    f"**Inside; width**: {READING_SIMULATIONS} **κ**: the factor of the conformal 95 % interval on held-out energies "
+    "and forces. **Cost**: time of a sample of the posterior over that of one real computation, median over results "
+    "(†: something else was running)."
 )
 
 
-def panel_overview(panel: Materials) -> str:
-    """What to remember of a panel, and a line a method; of fewer than ten materials the former alone."""
+def panel_overviews(panels: Sequence[Materials]) -> list[str]:
+    """A text a panel; the first says what the columns mean of all."""
+    texts = [_panel_overview(panel) for panel in panels]
+    if texts:
+        readings = [FEW] if not all(panel.enough for panel in panels) else []
+        readings += [MANY] if any(panel.enough for panel in panels) else []
+        texts[0] += "".join(f"\n{text}\n" for text in readings)
+    return texts
+
+
+def _panel_overview(panel: Materials) -> str:
+    """What to remember of a panel, and a line a method."""
     title = f"### {escape(panel.title)}\n\n"
     if not panel.enough:
-        return title + _most_hits(panel)
+        return title + _hits_overview(panel)
     standings = {(s.method, s.variant): s for s in panel.standings}
     holding = [s for s in panel.standings if _holds(s, "95", MAIN_LEVEL)]
     lines = [f"**Hold 95 %** of {len(panel.names)} materials' references: {_named(holding)}."]
@@ -45,16 +65,25 @@ def panel_overview(panel: Materials) -> str:
     return title + "".join(f"- {line}\n" for line in lines) + f"\n{table(header, rows)}"
 
 
-def _most_hits(panel: Materials) -> str:
-    inside = {id(s): int(hits(s, "stated").split(" ")[0]) for s in panel.standings}
-    most = max(inside.values(), default=0)
-    best = [s for s in panel.standings if inside[id(s)] == most]
-    return (
-        f"- **Most references inside** the stated bounds, of {len(panel.names)} materials: {_named(best)}, "
-        f"{hits(best[0], 'stated')}.\n"
-        if best
-        else ""
-    )
+def _hits_overview(panel: Materials) -> str:
+    """Of fewer than ten materials, every reference counted once."""
+    results = [r for r in panel.results if r.like.name == r.like.compared_with]
+    found = tallies(results)
+    if not found:
+        return ""
+    named = {f"{escape(method)} ({VARIANT_NAMES[variant]})": t for (method, variant), t in found.items()}
+    header = ["method", "inside; width: raw", "inside; width: κ", "cost of a sample, raw"]
+    rows = []
+    for method in methods_of(results):
+        inside = [inside_text(found[method, variant]) for variant in VARIANTS]
+        rows.append([escape(method), *inside, _cost(results, method)])
+    return f"- **Simulation results** of {len(panel.names)} materials: {most_inside(named)}.\n\n{table(header, rows)}"
+
+
+def _cost(results: Sequence[Result], method: str) -> str:
+    timed = [(cost, r) for r in chosen(results, method, "raw") if (cost := r.sample_cost) is not None]
+    dagger = f"{NO_BREAK}†" if any(r.record.cost.get("contended") for _, r in timed) else ""
+    return f"{number(median(cost for cost, _ in timed))}{dagger}" if timed else NONE
 
 
 def _named(standings: list[Standing]) -> str:

@@ -59,6 +59,13 @@ class Result:
         return (counts.get("unstable", 0) + counts.get("not converged", 0)) / n if n else 0.0
 
     @property
+    def sample_cost(self) -> float | None:
+        """Time of a sample over that of a real computation; None where they were not timed."""
+        seconds, n = (self.part.seconds, self.part.counts.get("samples", 0)) if self.part else ({}, 0)
+        spent, one = seconds.get("all"), seconds.get("one")
+        return spent / (n * one) if spent is not None and one and n else None
+
+    @property
     def answered(self) -> bool:
         """Whether there is a value with a spread that at least 95 % of the samples speak for."""
         found, failing = self.stated, self.failing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from uqbench.report.markdown import NONE, details, escape, number, table
 from uqbench.report.property_numbers import (
@@ -130,7 +130,7 @@ def samples_table(results: Sequence[Result]) -> str:
         lines.append(
             [escape(first.method), VARIANT_NAMES[first.variant], which, escape(part.route)]
             + [str(part.counts.get(fate, 0)) for fate in ("samples", *FATES)]
-            + _cost(first, part.counts, part.seconds)
+            + _cost(first, part.seconds.get("all"))
         )
     lines.sort(key=lambda line: (line[0], line[1] != "raw"))
     remark = "† Something else was running: times are not to be compared.\n"
@@ -138,10 +138,9 @@ def samples_table(results: Sequence[Result]) -> str:
     return f"{text}\n{remark}" if any("†" in cell for line in lines for cell in line) else text
 
 
-def _cost(result: Result, counts: Mapping[str, int], seconds: Mapping[str, float]) -> list[str]:
-    spent, one, n = seconds.get("all"), seconds.get("one"), counts.get("samples", 0)
+def _cost(result: Result, spent: float | None) -> list[str]:
+    relative = result.sample_cost
     busy = " †" if result.record.cost.get("contended") and spent is not None else ""
-    relative = spent / (n * one) if spent is not None and one and n else None
     return [f"{number(spent)}{busy}", f"{number(relative)}{busy}" if relative is not None else NONE]
 
 

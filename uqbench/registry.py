@@ -47,7 +47,13 @@ class Registry:
             return found[name]
         if name in self.broken:
             raise UqbenchError(f"{group[:-1]} {name!r} is broken: {self.broken[name]}")
-        raise UqbenchError(unknown(group[:-1], name, found))
+        hint = f" Is it in {name}.py? Add --plugin {name}.py." if _is_beside(name) else ""
+        raise UqbenchError(unknown(group[:-1], name, found) + hint)
+
+
+def _is_beside(name: str) -> bool:
+    """Whether the working folder has a Python file of that name."""
+    return name.isidentifier() and Path(f"{name}.py").is_file()
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -83,6 +83,13 @@ def test_unknown_names_get_the_nearest():
         registry.find("tasks", "xyz")
 
 
+def test_a_name_with_a_file_beside_gets_the_option_that_reads_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_method.py").write_text("")
+    with pytest.raises(UqbenchError, match=r"Is it in my_method.py\? Add --plugin my_method.py\."):
+        discover().find("methods", "my_method")
+
+
 def test_a_file_is_loaded_by_its_path_and_named_after_it(tmp_path):
     path = tmp_path / "own_uq.py"
     path.write_text(METHOD.format(name="Own"))

@@ -256,6 +256,7 @@ def test_origins_tell_files_of_one_name_and_changed_modules_apart(tmp_path):
         ((), "name them with --calculators"),
         (("nowhere.py:f",), "there is no file nowhere.py"),
         (("a.model",), "there is no file a.model"),
+        (("committee.py",), r"name the function that returns them, committee.py:FUNCTION"),
         (("no_such_module_:f",), "there is no module 'no_such_module_' on Python's path"),
         (("no_such_package_.inner:f",), "cannot be imported: ModuleNotFoundError"),
     ],

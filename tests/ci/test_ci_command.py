@@ -1,5 +1,6 @@
-"""What `uqbench ci` makes of a suite that ran in part, and of names; and the suite that uqbench's own CI runs."""
+"""What `uqbench ci` makes of a suite that ran in part or not at all, and of names; and the suite of our own CI."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -22,16 +23,26 @@ RECORDS = Path(__file__).parents[2] / "leaderboard" / "records"
 
 @pytest.fixture(name="ran")
 def _ran(tmp_path, monkeypatch):
-    """Compare made-up results of a run that ended with an exit code, of a suite of two datasets."""
+    """Compare made-up results of a run that ended with an exit code, of a suite of two datasets.
 
-    def run(made, code):
+    said: on its error stream. whole: whether it came to its end. unusable: what a plan complains of.
+    """
+
+    def run(made, code, said="", whole=True, unusable=""):
         for folder, records in ((tmp_path / "base", BASE), (tmp_path / "out" / "records", made)):
             folder.mkdir(parents=True)
             for one, raw in records:
                 write(folder, one, raw)
-        (tmp_path / "out" / "suite.yaml").write_text(dump_suite(Suite(datasets=("toy", "other"))))
-        done = subprocess.CompletedProcess([], code, stderr="")
-        monkeypatch.setattr("uqbench.ci.command.subprocess.run", lambda *a, **k: done)
+        (tmp_path / "out" / "suite.yaml").write_text("left by another run")
+
+        def ends(command, **_):
+            if "--dry-run" in command:
+                return subprocess.CompletedProcess(command, 1 if unusable else 0, stderr=unusable)
+            if whole:
+                (tmp_path / "out" / "suite.yaml").write_text(dump_suite(SUITE))
+            return subprocess.CompletedProcess(command, code, stderr=said)
+
+        monkeypatch.setattr("uqbench.ci.suite_run.subprocess.run", ends)
         asked = Ci("ours.yaml", str(tmp_path / "base"), tmp_path / "out", "", "", False)
         return run_ci(asked, {}), (tmp_path / "out" / "comment.md").read_text()
 
@@ -44,6 +55,7 @@ def failing(dataset):
     return one.model_copy(update={"cell": cell, "cell_id": one.cell_id.replace("toy/", f"{dataset}/", 1)})
 
 
+SUITE = Suite(datasets=("toy", "other"))
 BASE = [(record(), tables()), (record(dataset="other"), tables(seed=2)), (failing("toy"), None)]
 
 
@@ -53,17 +65,73 @@ def test_a_cell_that_fails_as_it_did_is_no_regression(ran):
     assert "did not run whole" not in comment
 
 
+UNUSABLE = "other: frame 2: cannot be read (`x`)"
+
+
 @pytest.mark.parametrize("kept", [[0], [0, 2]], ids=["alone", "beside a failure that is known"])
-def test_a_dataset_that_is_gone_is_no_pass(ran, kept):
-    code, comment = ran([BASE[k] for k in kept], 1)
+def test_a_dataset_that_is_gone_is_no_pass_and_the_comment_begins_with_its_reason(
+    ran, kept, tmp_path, capsys
+):
+    code, comment = ran([BASE[k] for k in kept], 1, unusable=f"{UNUSABLE}\n")
     assert code == 2
-    assert "did not run whole" in comment
+    assert comment.splitlines()[1].startswith("## uqbench: the suite did not run whole; no regression")
+    assert comment.splitlines()[3] == "other: frame 2: cannot be read (&#96;x&#96;)"
+    assert UNUSABLE in capsys.readouterr().out
+    comparison = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert (comparison["exit_code"], comparison["not_whole"]) == (2, UNUSABLE)
 
 
 def test_a_regression_is_one_though_the_suite_did_not_run_whole(ran):
-    code, comment = ran([(record(), tables(widened=1.5))], 1)
+    code, comment = ran([(record(), tables(widened=1.5))], 1, unusable=UNUSABLE)
     assert code == 1
-    assert "did not run whole" in comment
+    assert "## uqbench: the suite did not run whole; 1 regression" in comment
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "reason"),
+    [
+        (2, "uqbench: a: no\nb: neither\n", "a: no b: neither"),
+        (1, "Traceback\nKeyError: 'x'\n", "KeyError: 'x'"),
+        (0, "", "exit code 0"),
+    ],
+    ids=["asked in vain", "a crash", "a plan alone"],
+)
+def test_a_run_that_does_not_come_to_its_end_is_no_pass(ran, code, said, reason):
+    """Records and suite of another run may lie in the folder of results."""
+    code, comment = ran(BASE, code, said, whole=False)
+    assert code == 2
+    assert comment.splitlines()[1].startswith("## uqbench: the suite did not run whole; ")
+    assert reason in comment.splitlines()[3]
+
+
+def test_a_crash_after_the_cells_is_no_pass(ran):
+    code, comment = ran(BASE[:2], 1, "KeyError: 'x'")
+    assert code == 2
+    assert comment.splitlines()[3] == "KeyError: 'x'"
+
+
+def test_where_nothing_ran_the_comment_says_why_and_nothing_else(ran, capsys):
+    code, comment = ran([], 2, "uqbench: there is no suite `none`.\n", whole=False)
+    assert code == 2
+    assert comment.splitlines()[1] == "## uqbench: the suite did not run whole"
+    assert "there is no suite &#96;none&#96;." in comment
+    assert "holds no records" not in comment
+    assert "there is no suite `none`." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("base", ["mian:uqbench-records", "{folder}"], ids=["misspelt", "no records"])
+def test_a_base_that_cannot_be_read_is_said_before_anything_is_run(base, tmp_path, monkeypatch):
+    monkeypatch.setattr("uqbench.ci.command.run_suite", lambda *a: pytest.fail("it was run"))
+    asked = Ci("ours.yaml", base.format(folder=tmp_path), tmp_path / "out", "", "", False)
+    assert run_ci(asked, {}) == 2
+    comment = (tmp_path / "out" / "comment.md").read_text()
+    assert comment.splitlines()[1] == "## uqbench: could not be compared"
+    assert "The suite was not run." in comment
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "comment.md",
+        "comparison.json",
+        "history.jsonl",
+    }
 
 
 def test_a_cell_that_the_suite_asks_for_and_that_is_gone_is_a_regression(ran):
@@ -71,14 +139,6 @@ def test_a_cell_that_the_suite_asks_for_and_that_is_gone_is_a_regression(ran):
     code, comment = ran(BASE[1:], 0)
     assert code == 1
     assert "the suite asks for it, and the run left no record" in comment
-
-
-def test_records_of_other_suites_are_no_matter_of_this_one(ran, monkeypatch):
-    monkeypatch.setattr("uqbench.ci.command.asks_for", lambda *a: False)
-    code, comment = ran(BASE[1:], 0)
-    assert code == 0
-    assert comment.splitlines()[1] == "## uqbench: no regression"
-    assert "belong to other suites, and are not looked at: 1" in comment
 
 
 ASKED = Suite(datasets=("al", "data/mine.xyz"), methods=("pops:percentile=1", "theirs"), tasks=("forces",))
@@ -168,7 +228,7 @@ def test_a_committed_failure_is_still_one(accepted):
 
 
 def test_a_fault_while_comparing_is_no_verdict(ran, monkeypatch):
-    monkeypatch.setattr("uqbench.ci.command.compare", lambda *a: {}["x"])
+    monkeypatch.setattr("uqbench.ci.command.compare_records", lambda *a: {}["x"])
     code, comment = ran(BASE, 0)
     assert code == 2
     assert "KeyError" in comment

@@ -155,6 +155,7 @@ def test_wider_bounds_that_the_change_commits_as_its_baseline_are_accepted(runne
     ("given", "words"),
     [
         ({"BASE": "no-such-branch"}, "Fetch the revision first"),
+        ({"SUITE": "none.yaml"}, "the suite did not run whole\n\norigin/main:board/records → none"),
         ({"SUITE": "none.yaml"}, "none.yaml cannot be read"),
         ({"ARGUMENTS": "--plugin 'mine.py"}, "uqbench did not run"),
     ],
@@ -165,6 +166,20 @@ def test_what_cannot_be_compared_is_said_and_is_no_pass(runner, given, words):
     assert outputs["exit-code"] == "2"
     assert words in comment
     assert comment.startswith("<!-- uqbench: ")
+
+
+def test_a_dataset_that_cannot_be_read_is_named_in_the_comment(runner):
+    copper = runner.work / "copper.xyz"
+    lines = copper.read_text().splitlines(keepends=True)
+    copper.write_text("".join([*lines[:8], "Cu 0.0 zero 0.0\n", *lines[9:]]))
+    outputs, comment = runner.compare()
+    assert outputs == {"exit-code": "2", "name": "ours"}
+    assert comment.startswith("<!-- uqbench: ours -->\n## uqbench: the suite did not run whole\n")
+    assert "copper.xyz, frame 1: cannot be read" in comment.splitlines()[3]
+    assert "No such file" not in comment
+    assert {"comment.md", "comparison.json", "history.jsonl"} <= {
+        p.name for p in (runner.temp / "out").iterdir()
+    }
 
 
 def test_a_crash_does_not_pass_for_a_regression(runner):

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from emt_copper import write_copper
 
 from uqbench.cli import main
 from uqbench.cli.voice import voice
@@ -177,10 +178,43 @@ def test_quiet_says_nothing_and_the_log_everything(environment, tmp_path, capsys
 def test_quiet_still_says_what_went_wrong(environment, tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("UQBENCH_DATA", raising=False)
     arguments = ["run", "--dataset", "w_gap14", "--method", "constant", "--task", "forces", "--quiet"]
-    assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
     seen = capsys.readouterr()
     assert seen.out == ""
     assert "W_gap14.xyz.xz is not there" in seen.err
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["alu"], 'there is no dataset "alu"'),
+        (["{copper}", "--energy-key", "energi"], 'no frame has a energy label named "energi"'),
+        (["{copper}", "--test", "nofile.xyz"], "nofile.xyz: no such file"),
+        (["{few}"], "few.xyz: the calibration part of the 3-fold split is empty"),
+    ],
+    ids=["name", "key", "test file", "split"],
+)
+def test_a_dataset_that_cannot_be_used_is_said_once_and_before_the_plan(
+    environment, tmp_path, capsys, more, words, dry
+):
+    files = {"copper": write_copper(tmp_path / "copper.xyz", 6), "few": write_copper(tmp_path / "few.xyz", 2)}
+    more = [text.format(**files) for text in more]
+    assert main(["run", "--dataset", *more, *dry, "--out", str(tmp_path / "out")]) == 2
+    seen = capsys.readouterr()
+    assert seen.err.count(words) == 1
+    assert "few.xyz: few.xyz" not in seen.err
+    assert words not in seen.out
+    assert "from scratch" not in seen.out
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_is_of_the_datasets_that_can_be_used(environment, tmp_path, capsys):
+    copper = str(write_copper(tmp_path / "copper.xyz"))
+    assert main([*RUN, "--dataset", "alu", copper, "--dry-run", "--out", str(tmp_path / "out")]) == 1
+    seen = capsys.readouterr().out
+    assert seen.count('there is no dataset "alu"') == 1
+    assert seen.index("alu") < seen.index("(1 dataset, ")
 
 
 def test_errors_end_in_the_log(tmp_path, capsys):

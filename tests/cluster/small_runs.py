@@ -105,7 +105,7 @@ class SmallRun:
 
     def execute(self, dataset, crew=None):
         """Records by method and seed."""
-        records, unusable = execute(
+        records = execute(
             self.plan(dataset),
             self.settings,
             self.registry,
@@ -113,7 +113,6 @@ class SmallRun:
             self.said,
             crew and crew(self.settings, self.said),
         )
-        assert not unusable
         return {(r.cell.method, r.cell.seed): r for r in records}
 
 

@@ -47,7 +47,7 @@ def test_workers_give_the_scores_of_a_run_in_order(client, copper, tmp_path, mon
     assert scores(found) == scores(SmallRun(tmp_path / "whole", methods, plugins, seeds).execute(copper))
     assert list(found) == [(m, s) for s in seeds for m in methods]
     assert [t.kind for t in crews[0].taken].count("prepare") == 1
-    assert found["wrong", 0].failure.reason == "RuntimeError: the method is wrong"
+    assert found["wrong", 0].failure.reason == "RuntimeError: the method is wrong (wrong.py, line 13)"
     for record in found.values():
         assert record.machine["cores"] == 1
         if record.status == "ok":

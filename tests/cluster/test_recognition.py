@@ -66,17 +66,17 @@ def elsewhere(content):
 )
 def test_what_is_not_whole_is_not_known(finished, job, suffix, change, index, tmp_path):
     file = finished[0].settings.out / FILE if index else tmp_path / FILE
-    assert Known(file).stored(job) == [path_of(job, ".json")]
+    assert Known(file).stored(job) == {"forces"}
     path = path_of(job, suffix)
     path.write_bytes(change(path.read_bytes()))
-    assert Known(file).stored(job) is None
+    assert Known(file).stored(job) == set()
     # Nor after it was looked at before.
-    assert Known(file).stored(job) is None
+    assert Known(file).stored(job) == set()
 
 
 def test_what_is_missing_is_not_known(job, tmp_path):
     path_of(job, ".npz").unlink()
-    assert Known(tmp_path / FILE).stored(job) is None
+    assert Known(tmp_path / FILE).stored(job) == set()
 
 
 @pytest.mark.parametrize(
@@ -84,5 +84,5 @@ def test_what_is_missing_is_not_known(job, tmp_path):
 )
 def test_a_damaged_list_costs_time_alone(job, tmp_path, content):
     (tmp_path / FILE).write_bytes(content)
-    assert Known(tmp_path / FILE).stored(job) is not None
+    assert Known(tmp_path / FILE).stored(job) == {"forces"}
     assert len(Known(tmp_path / FILE)._entries) == 1

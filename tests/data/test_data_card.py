@@ -31,7 +31,6 @@ def test_a_card_reads(tmp_path):
     ("old", "new", "message"),
     [
         ("licence: MIT\n", "", "line 1, licence: Field required"),
-        ("licence: MIT", "license: MIT", "line [14], licen[cs]e: .*1 more"),
         ("bytes: 10", "bytes: ten", r"line 9, files\.0\.bytes: .*'ten'"),
         ("bytes: 10", "bytes: -1", r"line 9, files\.0\.bytes"),
         ("a" * 64, "abc", r"line 8, files\.0\.sha256"),
@@ -60,6 +59,20 @@ def test_a_wrong_card_is_refused_with_its_line(tmp_path, old, new, message):
     with pytest.raises(UqbenchError, match=message) as caught:
         read_card(path)
     assert str(path) in str(caught.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path):
+    path = tmp_path / "card.yaml"
+    wrong = CARD.replace("licence: MIT", "license: MIT").replace("bytes: 10", "bytes: ten")
+    path.write_text(
+        wrong.replace("[Al]", "[aluminium, Al]").replace("groups:", "units: {energy: Ha}\ngroups:")
+    )
+    with pytest.raises(UqbenchError) as caught:
+        read_card(path)
+    *errors, last = str(caught.value).splitlines()
+    places = ("1, licence", "3, elements.0", "4, license", "9, files.0.bytes", "11, units.energy")
+    assert [e.split(": ")[0] for e in errors] == [f"{path}, line {place}" for place in places]
+    assert last == "uqbench/data/card.py states every field of a card."
 
 
 def test_what_is_not_a_card(tmp_path):

@@ -73,6 +73,27 @@ def test_no_cluster_is_split_and_every_frame_is_predicted_once(seed, n, hold):
         assert len(tested) == n
 
 
+@pytest.mark.parametrize(("trajectories", "length"), [(4, 15), (3, 7), (10, 60), (3, 200)])
+def test_trajectories_of_a_type_each_reach_every_part_whole(trajectories, length):
+    """Stratified, each would go to the largest part."""
+    cluster = np.repeat(np.arange(trajectories), length)
+    data = dataset([f"traj_{c}" for c in cluster], cluster)
+    splits = [make_split(data, seed) for seed in range(5)]
+    assert len({split.hash for split in splits}) > 1
+    assert splits[0].hash == make_split(data, 0).hash
+    for fold in [fold for split in splits for fold in split.folds]:
+        parts = [clusters_of(data, part) for part in (fold.train, fold.calibration, fold.test)]
+        assert all(parts)
+        assert sum(map(len, parts)) == len(set.union(*parts)) == trajectories
+        if (trajectories, length) == (10, 60):
+            assert [len(part) for part in parts] == [6, 2, 2]
+
+
+def test_two_trajectories_are_too_few():
+    with pytest.raises(UqbenchError, match=r"part of the 3-fold split is empty .* in 2 clusters"):
+        make_split(dataset(["a"] * 9 + ["b"] * 9, [0] * 9 + [1] * 9))
+
+
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**31))
 def test_shares_hold_for_every_type(seed):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.units import GPa
 
 from uqbench.data.read import RawFrame
 from uqbench.data.units import BOHR, HARTREE, KCAL, unit_warnings
@@ -67,6 +68,25 @@ def test_spread_decides_where_no_frames_are_neighbours(thermal):
     assert unit_warnings(apart) == []
     assert "energies in Ha" in unit_warnings(scaled(apart, 1e-4 / HARTREE, 1.0))[0]
     assert "kcal/mol" in unit_warnings(scaled(apart, 1e3, 1.0))[0]
+
+
+def test_stress_in_gpa_or_kbar_is_named_with_its_file(thermal):
+    def stressed(factor):
+        frames = []
+        for i, frame in enumerate(thermal[:4]):
+            atoms = frame.atoms.copy()
+            atoms.calc = EMT()
+            stress = factor * atoms.get_stress()
+            frames.append(replace(frame, stress=stress, source=f"{'ab'[i % 2]}.xyz, frame {i}"))
+        return frames
+
+    assert unit_warnings(stressed(1.0)) == []
+    for factor in (1 / GPa, 10 / GPa):
+        found = unit_warnings(stressed(factor))
+        assert [w.split(": ")[0] for w in found] == ["a.xyz", "b.xyz"]
+        assert all("in GPa or kbar?" in w for w in found)
+    (warning,) = unit_warnings([*stressed(1.0)[::2], *stressed(1 / GPa)[1::2]])
+    assert warning.startswith("b.xyz: the rms stress is ")
 
 
 def test_few_frames_say_nothing(thermal):

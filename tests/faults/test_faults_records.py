@@ -253,3 +253,51 @@ def test_raw_predictions_lie_beside_the_record_or_nowhere(out, name):
     record.write_text(json.dumps(content))
     with pytest.raises(UqbenchError, match="a file beside the record"):
         read_record(record)
+
+
+TASK = '''"""The frames once more, as another task."""
+from dataclasses import dataclass
+from uqbench_tasks.forces import Forces
+
+
+@dataclass(frozen=True)
+class Again(Forces):
+    """As they are."""
+'''
+
+
+@pytest.mark.parametrize(
+    ("mishap", "reason", "more"),
+    [
+        ("time.sleep(60)", "time limit of 6 s", ()),
+        ("1 / 0", "ZeroDivisionError", ("--jobs", "1")),
+    ],
+)
+def test_a_fit_that_fails_leaves_the_records_that_are_there(place, tmp_path, mishap, reason, more):
+    """Of its other tasks; and what is left to do then ends as in a run of all tasks at once."""
+    if more:
+        pytest.importorskip("distributed", reason="needs Dask: pip install uqbench[dask]")
+    (place / "again.py").write_text(TASK)
+    add_method(place, "may_fail", "exec(os.environ.get('MISHAP', ''))\nreturn good()")
+    both = ("--task", "again", "--plugin", str(place / "again.py"), "--timeout", "6", *more)
+
+    def go(out, *options, **variables):
+        done = run(place, out, *options, methods=("may_fail",), **variables)
+        found = [json.loads(p.read_text()) for p in (out / "records").glob("*.json")]
+        return done, {r["cell"]["task"]: r for r in found}
+
+    out = tmp_path / "out"
+    done, first = go(out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done, found = go(out, *both, MISHAP=mishap)
+    assert done.returncode == 1
+    assert found["forces"] == first["forces"]
+    assert reason in found["again"]["failure"]["reason"]
+    done, found = go(out, *both)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert found["forces"] == first["forces"]
+    for task, record in go(tmp_path / "at once", *both)[1].items():
+        assert found[task]["status"] == record["status"] == "ok"
+        assert found[task]["content_key"] == record["content_key"]
+        assert found[task]["scores"] == record["scores"]
+        assert found[task]["raw"]["sha256"] == record["raw"]["sha256"]

@@ -153,8 +153,10 @@ def test_what_goes_wrong_ends_alone_with_its_reason(structures, cache, tmp_path)
     found = records(tmp_path / "out")
     assert found["constant"]["status"] == "ok"
     reasons = {name: found[name]["failure"]["reason"] for name in names}
-    assert reasons["raises"] == "RuntimeError: the method is wrong"
+    assert reasons["raises"] == "RuntimeError: the method is wrong (raises.py, line 10)"
     assert "raise RuntimeError" in found["raises"]["failure"]["traceback"]
+    (log,) = (tmp_path / "out" / "logs").glob("*__raises__fit__*.log")
+    assert log.read_text().count("RuntimeError: the method is wrong") == 1
     assert "SIGKILL" in reasons["dies"]
     assert "exit code 3" in reasons["exits"]
     assert "time limit of 15 s" in reasons["hangs"]
@@ -226,7 +228,7 @@ def test_a_bad_dataset_fails_alone(structures, cache, tmp_path):
     bad.write_text("not a structure\n")
     done = run(bad, cache, tmp_path / "out", "--dataset", str(structures), "--method", "constant")
     assert done.returncode == 1
-    assert "bad.xyz" in done.stdout
+    assert done.stdout.count("bad.xyz, frame 0, line 1") == 1
     assert records(tmp_path / "out")["constant"]["status"] == "ok"
     assert (tmp_path / "out" / "README.md").exists()
 

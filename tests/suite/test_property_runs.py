@@ -66,7 +66,7 @@ def test_every_property_stands_beside_its_reference_raw_and_scaled(found):
     assert widths[1] / widths[0] == pytest.approx(rows[-1]["kappa"], rel=0.05)
 
 
-def test_an_envelope_claims_all_and_scaled_by_kappa_there_is_the_interval_that_kappa_was_made_for():
+def test_an_envelope_of_draws_claims_what_their_range_holds_and_scaled_by_kappa_there_is_the_interval_that_kappa_was_made_for():
     raw = Outcome(
         *("C44", "GPa", "C44", 1.0, np.linspace(0.0, 2.0, 201), None, Stated(1.0, all=False), None, None),
         *({"samples": 201}, (), "resampling", {"all": 1.0, "one": 1.0}, 1.0),
@@ -74,7 +74,7 @@ def test_an_envelope_claims_all_and_scaled_by_kappa_there_is_the_interval_that_k
     scaled = replace(raw, stated=None, kappa=2.0)
     material = material_of(load_dataset("al").card, "al")
     raw, scaled = (_part(o, material, "pool", v, []) for o, v in ((raw, "raw"), (scaled, "kappa")))
-    assert (raw.lower, raw.upper, raw.nominal, raw.kappa) == (0.0, 2.0, 1.0, 1.0)
+    assert (raw.lower, raw.upper, raw.nominal, raw.kappa) == (0.0, 2.0, 200 / 202, 1.0)
     assert (scaled.lower, scaled.upper) == scaled.levels["0.95"] == pytest.approx((0.05, 1.95))
     assert (scaled.nominal, scaled.kappa) == (0.95, 2.0)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, ParamSpec
 
+from uqbench.raised import frame_in, line_of
+
 P = ParamSpec("P")
 
 
@@ -47,7 +49,5 @@ def examine(
 
 
 def _place(error: BaseException, sources: Collection[Path]) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [f for f in frames if Path(f.filename) in sources]
-    frame = (ours or frames)[-1]
-    return f"{Path(frame.filename).name}, line {frame.lineno}: {frame.line}"
+    frame = frame_in(sources, error) or traceback.extract_tb(error.__traceback__)[-1]
+    return f"{line_of(frame)}: {frame.line}"

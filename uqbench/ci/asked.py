@@ -35,12 +35,12 @@ def _name(text: str) -> str:
 
 
 def _known_as(dataset: str) -> str:
-    """As records call it, without the hash of a file's content."""
+    """As records call it, without the hash of a file's content; a card that is gone too by its file's name."""
     if dataset.endswith((".yaml", ".yml")):
         try:
             return read_card(Path(dataset)).name
         except UqbenchError:
-            return ""
+            return Path(dataset).stem
     return Path(dataset).name
 
 

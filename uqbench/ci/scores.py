@@ -110,7 +110,7 @@ def run_suite(name: str, out: Path, plugins: Sequence[Path]) -> SuiteScores:
     from uqbench.suite.config import find_suite, load_suite
     from uqbench.suite.execute import Settings
     from uqbench.suite.record import make_folder
-    from uqbench.suite.run import default_cache, plan_suite, run_plan
+    from uqbench.suite.run import default_cache, plan_suite, run_plan, usable
 
     registry = discover(plugins)
     suite = load_suite(find_suite(name))
@@ -127,9 +127,7 @@ def run_suite(name: str, out: Path, plugins: Sequence[Path]) -> SuiteScores:
     )
     make_folder(settings.records)
     load = cache(lambda dataset: datasets.load(dataset, default_cache()))
-    records, unusable = run_plan(
-        plan_suite(suite, registry), settings, registry, load, Console(file=StringIO())
-    )
+    plan, unusable = usable(plan_suite(suite, registry), load, suite.held_out)
     if unusable:
-        raise UqbenchError("; ".join(f"{dataset}: {reason}" for dataset, reason in unusable.items()))
-    return SuiteScores(tuple(records))
+        raise UqbenchError("\n".join(unusable))
+    return SuiteScores(tuple(run_plan(plan, settings, registry, load, Console(file=StringIO()))))

@@ -101,12 +101,16 @@ def _score(options: argparse.Namespace) -> int:
 def _data(options: argparse.Namespace) -> int:
     from uqbench.data import command
 
+    if options.action != "check" and keys(options) is not None:
+        raise UqbenchError(
+            f"data {options.action} reads no labels; names of labels are for `uqbench data check`."
+        )
     if options.action == "list":
         return 1 if command.list_datasets(print) else 0
     if not options.names:
         raise UqbenchError(f"data {options.action} needs names of datasets; `uqbench data list` shows them.")
     if options.action == "check":
-        return 1 if command.check_datasets(options.names, print) else 0
+        return 1 if command.check_datasets(options.names, print, keys(options)) else 0
     (command.fetch_datasets if options.action == "fetch" else command.print_paths)(options.names, print)
     return 0
 

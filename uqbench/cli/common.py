@@ -19,9 +19,9 @@ def console() -> Console:
 
 
 def keys(options: argparse.Namespace) -> Keys | None:
-    """Names of labels as given; None if none is."""
+    """Names of labels and clusters as given; None if none is."""
     from uqbench.data.read import Keys
 
-    names = ("energy", "forces", "stress", "virial", "config_type")
+    names = ("energy", "forces", "stress", "virial", "config_type", "cluster")
     given = {k: v for k in names if (v := getattr(options, f"{k}_key")) is not None}
     return Keys(**given) if given else None

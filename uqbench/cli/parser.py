@@ -182,6 +182,7 @@ def make_parser(description: str | None) -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="datasets: list, fetch, check, path")
     data.add_argument("action", choices=("list", "fetch", "check", "path"))
     data.add_argument("names", nargs="*", metavar="NAME")
+    _add_keys(data)
     data.set_defaults(command="data")
 
     convert = commands.add_parser(
@@ -240,3 +241,6 @@ _bytes.__name__ = "size"  # which argparse's message names
 def _add_keys(parser: argparse.ArgumentParser) -> None:
     for label in ("energy", "forces", "stress", "virial", "config-type"):
         parser.add_argument(f"--{label}-key", metavar="NAME", help=f"name of the {label} label in your files")
+    parser.add_argument(
+        "--cluster-key", metavar="NAME", help="frames of your files with equal values of it are never split"
+    )

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan, run, score, write the page; 0, or 1 if a cell or dataset failed, or 130 after Ctrl-C."""
+    """Plan, run, score, write the page; 0, or 1 if a cell or dataset failed, or 130 after Ctrl-C.
+
+    Raises UqbenchError for what cannot be asked, and if no dataset can be used.
+    """
     from uqbench.cli.voice import voice
 
     with voice(options.quiet, options.log_file) as console:
@@ -44,6 +47,8 @@ def _run(options: argparse.Namespace, console: Voice) -> int:
 
     from uqbench.atomic import write_atomically
     from uqbench.data.describe import describe
+    from uqbench.data.references import check_references
+    from uqbench.errors import UqbenchError
     from uqbench.registry import discover
     from uqbench.report.leaderboard import write_report
     from uqbench.report.terminal import summary_tables
@@ -53,7 +58,7 @@ def _run(options: argparse.Namespace, console: Voice) -> int:
     from uqbench.suite.execute import Settings
     from uqbench.suite.plan import require_trust
     from uqbench.suite.record import make_folder
-    from uqbench.suite.run import default_cache, plan_suite, run_plan
+    from uqbench.suite.run import default_cache, plan_suite, run_plan, usable
 
     began = time.perf_counter()
     registry = discover(options.plugin)
@@ -79,18 +84,23 @@ def _run(options: argparse.Namespace, console: Voice) -> int:
     @cache
     def load(name: str) -> Dataset:
         dataset = datasets.load(name, default_cache(), options.test, keys(options))
-        console.say(describe(dataset))
+        console.say("\n".join([describe(dataset), *check_references(dataset, registry.tasks)]))
         return dataset
 
     plan = plan_suite(suite, registry, console.say)
     for backbone in dict.fromkeys(fit.backbone for fit in plan):
         require_trust(backbone.build(registry, "backbones"), options.trust)
+    plan, unusable = usable(plan, load, suite.held_out)
+    if not plan:
+        raise UqbenchError("\n".join(unusable))
+    for reason in unusable:
+        console.complain(reason)
     if options.dry_run:
         for fit in plan:
             console.say(f"{fit.label}: {', '.join(fit.tasks)}")
     console.say(_announcement(plan, registry, load, options))
     if options.dry_run:
-        return 0
+        return 1 if unusable else 0
     settings = Settings(
         options.out,
         default_cache(),
@@ -106,9 +116,7 @@ def _run(options: argparse.Namespace, console: Voice) -> int:
         suite.weights,
     )
     make_folder(settings.records)
-    records, unusable = run_plan(plan, settings, registry, load, console, _hire(options))
-    for name, reason in unusable.items():
-        console.complain(f"{name}: {reason}")
+    records = run_plan(plan, settings, registry, load, console, _hire(options))
     if not records:
         return 1
     write_atomically(options.out / "suite.yaml", dump_suite(suite).encode())
@@ -123,7 +131,8 @@ def _run(options: argparse.Namespace, console: Voice) -> int:
         console.complain(f"failed: {record.cell_id}: {record.failure.reason if record.failure else ''}")
     if failed:
         console.complain(
-            f"What they printed is in {options.out / 'logs'}; the same command tries them again."
+            f"Their tracebacks and what they printed are in {options.out / 'logs'}; "
+            "the same command tries them again."
         )
     page = write_report(settings.records, options.out)
     console.say(f"{_fits(len(plan))} in {duration(time.perf_counter() - began)}. Leaderboard: {page}")

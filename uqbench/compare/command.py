@@ -12,7 +12,7 @@ from uqbench.compare.benchmarks import read_benchmarks
 from uqbench.compare.comparison import Comparison, compare_files, compare_sides
 from uqbench.compare.faults import no_verdict
 from uqbench.compare.page import as_json, markdown
-from uqbench.compare.side import read_side
+from uqbench.compare.side import Side, read_side
 from uqbench.compare.sources import opened
 from uqbench.errors import UqbenchError
 
@@ -48,16 +48,21 @@ def compare(before: Path, after: Path, scores_only: bool) -> Comparison:
 
     Raises UqbenchError for what cannot be read, and for scores of benchmarks, which have none.
     """
-    # Imported first, for threads can be limited only in libraries that are loaded.
-    import scipy.optimize  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
     with no_verdict("the results could not be compared"):
         if before.is_dir():
-            with threadpool_limits(1):
-                return compare_sides(read_side(before), read_side(after), scores_only)
+            return compare_records(read_side(before), read_side(after), scores_only)
         if scores_only:
             raise UqbenchError(
                 f"--scores-only: {before.name} is a file of benchmarks, and these have no scores."
             )
         return compare_files(read_benchmarks(before), read_benchmarks(after))
+
+
+def compare_records(base: Side, new: Side, scores_only: bool) -> Comparison:
+    """Compare records, on one thread."""
+    # Imported first, for threads can be limited only in libraries that are loaded.
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return compare_sides(base, new, scores_only)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -18,6 +18,9 @@ from pydantic import (
 from uqbench.api import Kind
 from uqbench.errors import UqbenchError
 from uqbench.yaml_file import line_of, read_yaml
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Text = Annotated[str, Field(min_length=1)]
 Element = Annotated[str, Field(pattern=r"^[A-Z][a-z]?$")]
@@ -169,19 +172,25 @@ class Card(_Part):
 def read_card(path: Path) -> Card:
     """The card in a YAML file.
 
-    Raises UqbenchError naming file, line, field, value and remedy.
+    Raises UqbenchError naming file, line, field, value and remedy of all that is wrong.
     """
     content, node = read_yaml(path, "card")
     try:
         return Card.model_validate(content)
     except ValidationError as error:
         found = error.errors()
-        first = found[0]
-        line = line_of(node, first["loc"])
-        field = ".".join(map(str, first["loc"])) or "the card"
-        value = "" if isinstance(first["input"], dict) else f" (found: {str(first['input'])[:60]!r})"
-        more = f" There are {len(found) - 1} more such errors." if len(found) > 1 else ""
+        # A list whose items are wrong is said to be too short as well.
+        around = {item["loc"][:depth] for item in found for depth in range(len(item["loc"]))}
+        wrong = sorted(
+            (line_of(node, item["loc"]), _explain(item)) for item in found if item["loc"] not in around
+        )
+        lines = [f"{path}, line {line}, {what}" for line, what in wrong]
         raise UqbenchError(
-            f"{path}, line {line}, {field}: {first['msg']}{value}. "
-            f"uqbench/data/card.py states every field of a card.{more}"
+            "\n".join([*lines, "uqbench/data/card.py states every field of a card."])
         ) from error
+
+
+def _explain(error: ErrorDetails) -> str:
+    field = ".".join(map(str, error["loc"])) or "the card"
+    value = "" if isinstance(error["input"], dict) else f" (found: {str(error['input'])[:60]!r})"
+    return f"{field}: {error['msg']}{value}."

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uqbench.data.catalog import card_path, dataset_names
 from uqbench.errors import UqbenchError
+
+if TYPE_CHECKING:
+    from uqbench.data.read import Keys
 
 Print = Callable[[str], None]
 
@@ -53,18 +57,22 @@ def fetch_datasets(names: Sequence[str], write: Print) -> None:
             write(f"{name}: {file}")
 
 
-def check_datasets(names: Sequence[str], write: Print) -> int:
+def check_datasets(names: Sequence[str], write: Print, keys: Keys | None = None) -> int:
     """Verify hashes, read everything with all checks, print a summary. Names, cards or files of your own.
 
-    Returns how many failed; their errors are printed.
+    keys: names of labels and clusters in files of your own. Returns how many failed; their errors are printed.
     """
     from uqbench.data.dataset import load_dataset
     from uqbench.data.describe import describe
+    from uqbench.data.references import check_references
+    from uqbench.registry import discover
 
+    tasks = discover().tasks
     failed = 0
     for name in names:
         try:
-            write(describe(load_dataset(name)))
+            dataset = load_dataset(name, keys=keys)
+            write("\n".join([describe(dataset), *check_references(dataset, tasks)]))
         except UqbenchError as error:
             failed += 1
             write(f"{name}: FAILED: {error}")

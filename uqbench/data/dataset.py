@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from uqbench.data.clusters import find_clusters
 from uqbench.data.files import locate
 from uqbench.data.read import SUFFIXES, Keys, RawFrame, read_frames
 from uqbench.data.symmetry import free_components
+from uqbench.data.trajectories import trajectory_warnings
 from uqbench.data.units import unit_warnings
 from uqbench.errors import UqbenchError
 
@@ -54,7 +55,7 @@ def load_dataset(
 ) -> Dataset:
     """A dataset by catalogue name, by the path of a card, or from a user's own file.
 
-    test_path, keys: for a user's own file only: a second file that is the test set, and names of labels.
+    test_path, keys: for a user's own file only: a second file that is the test set, and names of labels and clusters.
     Raises UqbenchError for a name or file that is not there or cannot be used.
     """
     text = str(name_or_path)
@@ -72,7 +73,8 @@ def load_dataset(
     raw = read_frames(text, keys)
     test = read_frames(test_path, keys) if test_path is not None else []
     fixed = tuple(range(len(raw), len(raw) + len(test)))
-    return _dataset(Path(text).name, raw + test, None, [None] * (len(raw) + len(test)), fixed, ())
+    frames = raw + test
+    return _dataset(Path(text).name, frames, None, [frame.cluster_label for frame in frames], fixed, ())
 
 
 def reference_frames(card: Card, beside: Path) -> dict[str, list[RawFrame]]:
@@ -133,6 +135,11 @@ def _from_card(path: Path) -> Dataset:
         if key is not None:
             value = frame.config_type if key == card.keys.config_type else frame.info.get(key)
         labels.append(None if value is None else (named, str(value)))
+    for named, key in card.cluster_by.items():
+        if not any(label is not None and label[0] == named for label in labels):
+            warnings.append(
+                f'cluster_by has no effect on "{named}": none of these frames has "{key}". Correct the card.'
+            )
     return _dataset(card.name, raw, card, labels, (), warnings)
 
 
@@ -157,7 +164,7 @@ def _dataset(
     name: str,
     raw: Sequence[RawFrame],
     card: Card | None,
-    labels: Sequence[tuple[str, str] | None],
+    labels: Sequence[Hashable | None],
     test: tuple[int, ...],
     warnings: Sequence[str],
 ) -> Dataset:
@@ -184,7 +191,13 @@ def _dataset(
         tuple(frames),
         card,
         _hash(frames),
-        (*warnings, *_copy_warnings(raw), *_leak_warnings(frames, test), *unit_warnings(raw)),
+        (
+            *warnings,
+            *_copy_warnings(raw),
+            *_leak_warnings(frames, test),
+            *trajectory_warnings(raw, clusters.tolist(), labels),
+            *unit_warnings(raw),
+        ),
         test,
     )
 

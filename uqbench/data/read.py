@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +30,8 @@ class Keys:
     """Under which names a file stores its labels.
 
     Energy is the total one in eV, forces are in eV/Å, stress in eV/Å³ with ASE's sign; virial, in eV, is
-    -stress * volume and is used where there is no stress.
+    -stress * volume and is used where there is no stress. cluster: whose equal values make frames one cluster, a
+    trajectory for example; None: none does.
     """
 
     energy: str = "energy"
@@ -38,6 +39,7 @@ class Keys:
     stress: str = "stress"
     virial: str = "virial"
     config_type: str = "config_type"
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class RawFrame:
     """A structure as read: geometry, labels, and what else is stored with it.
 
     atoms, energy, forces, stress, config_type, source: as in uqbench.api.Frame. info: whatever else the file says, of
-    the structure or atom by atom.
+    the structure or atom by atom. cluster_label: value of the key for clusters, if one was asked for.
     """
 
     atoms: Atoms
@@ -55,6 +57,12 @@ class RawFrame:
     config_type: str
     info: dict[str, object]
     source: str
+    cluster_label: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The path in source."""
+        return self.source.rpartition(", frame ")[0]
 
 
 def read_frames(path: str | Path, keys: Keys | None = None, ignore: Sequence[str] = ()) -> list[RawFrame]:
@@ -128,7 +136,19 @@ def _labelled(atoms: Atoms, keys: Keys, ignore: Sequence[str], source: str) -> R
         str(found.get(keys.config_type, "all")),
         {name: value for name, value in found.items() if name not in used},
         source,
+        None if keys.cluster is None else _cluster_label(keys.cluster, found, source),
     )
+
+
+def _cluster_label(key: str, found: Mapping[str, Any], source: str) -> str:
+    value = found.get(key)
+    if value is None or np.ndim(value) != 0:
+        what = "no value" if value is None else f"an array of shape {np.shape(value)}"
+        raise UqbenchError(
+            f'{source}: {what} under "{key}", which --cluster-key names; a word or number of each frame is needed. '
+            f"Write {key}=NAME into its comment line, the same for frames that belong together, or name another key."
+        )
+    return str(value)
 
 
 def _voigt(stress: Array, source: str) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,6 +56,8 @@ def make_split(
     calibration; with a given test set, that and 80/20. train_size in (0, 1] keeps a part of each training set,
     by cluster: for one seed the smaller are within the larger. held_out: config_types, instead of the card's.
 
+    Where that leaves a part empty, as where each config_type is one trajectory, the part is dealt without strata.
+
     Raises UqbenchError for an empty part or an element without an example in train.
     """
     frames = dataset.frames
@@ -80,20 +82,20 @@ def make_split(
     inside = [c for c in clusters.members if c not in outside and c not in given]
     if given:
         scheme = "given test"
-        train, calibration = clusters.deal(inside, {0: 0.8, 1: 0.2}, rng)
+        train, calibration = clusters.share(inside, {0: 0.8, 1: 0.2}, rng)
         parts = [(train, calibration, sorted(given), sorted(outside))]
     elif len(frames) >= LARGE:
         scheme = "holdout"
-        train, calibration, test = clusters.deal(inside, {0: 0.6, 1: 0.2, 2: 0.2}, rng)
+        train, calibration, test = clusters.share(inside, {0: 0.6, 1: 0.2, 2: 0.2}, rng)
         parts = [(train, calibration, test, sorted(outside))]
     else:
         scheme = f"{n_folds}-fold"
         even = dict.fromkeys(range(n_folds), 1.0 / n_folds)
-        tests, away = clusters.deal(inside, even, rng), clusters.deal(sorted(outside), even, rng)
+        tests, away = clusters.share(inside, even, rng), clusters.deal(sorted(outside), even, rng)
         parts = []
         for k in range(n_folds):
             rest = [c for j in range(n_folds) if j != k for c in tests[j]]
-            train, calibration = clusters.deal(rest, {0: 0.8, 1: 0.2}, rng)
+            train, calibration = clusters.share(rest, {0: 0.8, 1: 0.2}, rng)
             parts.append((train, calibration, tests[k], away[k]))
     folds = []
     for train, calibration, test, away_here in parts:
@@ -124,16 +126,32 @@ class _Clusters:
     def frames_of(self, clusters: Sequence[int]) -> Index:
         return np.array(sorted(i for c in clusters for i in self.members[c]), dtype=np.int64)
 
-    def deal(self, clusters: Sequence[int], shares: Mapping[int, float], rng: Generator) -> list[list[int]]:
-        """Spread clusters over parts so that each has its share of the frames of every type and of all.
+    def share(self, clusters: Sequence[int], shares: Mapping[int, float], rng: Generator) -> list[list[int]]:
+        """As deal, but without types should that leave a part empty; then each gets a cluster if there are enough."""
+        parts = self.deal(clusters, shares, rng)
+        if all(parts):
+            return parts
+        # A stream of its own: splits that need none of this stay what they were.
+        mixed = rng.spawn(1)[0].permutation(clusters).tolist()
+        parts = self._spread([mixed], shares)
+        for part in parts:
+            fullest = max(parts, key=len)
+            if not part and len(fullest) > 1:
+                part.append(fullest.pop())
+        return parts
 
-        Type by type, large clusters first, each goes where most frames of the type are lacking, then most of all.
-        """
+    def deal(self, clusters: Sequence[int], shares: Mapping[int, float], rng: Generator) -> list[list[int]]:
+        """Spread clusters over parts so that each has its share of the frames of every type and of all."""
+        return self._spread(self._by_type(clusters, rng).values(), shares)
+
+    def _spread(self, strata: Collection[list[int]], shares: Mapping[int, float]) -> list[list[int]]:
+        """Stratum by stratum, large clusters first, each goes where most frames of it are lacking, then most of all."""
         parts: list[list[int]] = [[] for _ in shares]
         lacking = {
-            part: share * sum(len(self.members[c]) for c in clusters) for part, share in shares.items()
+            part: share * sum(len(self.members[c]) for stratum in strata for c in stratum)
+            for part, share in shares.items()
         }
-        for members in self._by_type(clusters, rng).values():
+        for members in strata:
             members.sort(key=lambda c: -len(self.members[c]))
             total = sum(len(self.members[c]) for c in members)
             here = {part: share * total for part, share in shares.items()}

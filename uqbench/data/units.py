@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from uqbench.api import Array
 from uqbench.data.read import RawFrame
+from uqbench.data.trajectories import displacements
 
 HARTREE, RYDBERG, KCAL, KJ = 27.211386, 13.605693, 1 / 23.060548, 1 / 96.485332
 """eV per hartree, rydberg, kcal/mol and kJ/mol."""
@@ -35,6 +35,12 @@ LARGEST_STEP = 0.8
 LARGEST_RMS_FORCE = 15.0
 """eV/Å; melts under pressure stay below, molecules at room temperature in kcal/mol/Å are above."""
 
+LARGEST_RMS_STRESS = 0.5
+"""eV/Å³, 80 GPa; sets have 0.001 to 0.1, in GPa 160 times that."""
+
+USUAL = 0.9
+"""Share of frames whose stress counts, the smallest: sets for repulsive walls reach 10 eV/Å³ in some."""
+
 SPREADS = (1e-3, 3.0)
 """Å; spread of the energy per atom over the rms force. Sets in eV and eV/Å have 0.006 (one molecule at one
 temperature) to 1 (many phases)."""
@@ -48,8 +54,28 @@ def unit_warnings(frames: Sequence[RawFrame]) -> list[str]:
     five such pairs with a correlation above 0.9: the spread of energies per atom (robust, per-element averages
     taken off) over the rms force, a length, must be in SPREADS. That finds energies in kcal/mol only for
     sets of more than one phase, and in Ha only for narrow ones. Energies and forces both in kcal/mol show in the
-    rms force; both in Ha and Ha/Å cannot be told from a soft material.
+    rms force; both in Ha and Ha/Å cannot be told from a soft material. Stresses in GPa or kbar show in their rms.
     """
+    return [*_stress_warnings(frames), *_energy_and_force_warnings(frames)]
+
+
+def _stress_warnings(frames: Sequence[RawFrame]) -> list[str]:
+    squares: dict[str, list[float]] = defaultdict(list)
+    for frame in frames:
+        if frame.stress is not None:
+            squares[frame.file].append(float(np.mean(frame.stress**2)))
+    warnings = []
+    for file, found in squares.items():
+        rms = np.sqrt(np.mean(sorted(found)[: int(np.ceil(USUAL * len(found)))]))
+        if rms > LARGEST_RMS_STRESS:
+            warnings.append(
+                f"{file}: the rms stress is {rms:.3g} eV/Å³ in nine tenths of the frames (plausible: below "
+                f"{LARGEST_RMS_STRESS:g}): is it in GPa or kbar? eV/Å³ is needed."
+            )
+    return warnings
+
+
+def _energy_and_force_warnings(frames: Sequence[RawFrame]) -> list[str]:
     both = [frame for frame in frames if frame.energy is not None and frame.forces is not None]
     if len(both) < 5:
         return []
@@ -106,11 +132,7 @@ def _work_slope(frames: Sequence[RawFrame]) -> float | None:
 
 def _work(before: RawFrame, after: RawFrame) -> float | None:
     """Work of the forces against the step, eV; None if the step is too large or nothing happens in it."""
-    step: Array = after.atoms.positions - before.atoms.positions
-    if before.atoms.pbc.any():
-        cell = before.atoms.cell.complete().array
-        turns = np.round(step @ np.linalg.inv(cell)) * before.atoms.pbc
-        step = step - turns @ cell
+    step = displacements(before.atoms, after.atoms)
     if before.forces is None or after.forces is None or np.abs(step).max() > LARGEST_STEP:
         return None
     work = float(-0.5 * np.sum((before.forces + after.forces) * step))

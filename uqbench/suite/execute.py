@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -55,24 +55,24 @@ def execute(
     load: Callable[[str], Dataset],
     display: Display,
     crew: Crew | None = None,
-) -> tuple[RecordFiles, dict[str, str]]:
-    """Run every fit whose result is not stored yet; the records of the plan, failed cells included.
+) -> RecordFiles:
+    """Run every fit with the tasks whose results are not stored yet; the records of the plan, failed cells included.
 
-    A dataset that cannot be loaded or split fails its own fits alone: these have no record, and the second
-    value says why, by dataset. Design rows that cannot be computed, and networks that cannot be trained, fail the cells
-    that need them. crew: None for one fit after the other in this process's own children.
+    Design rows that cannot be computed, and networks that cannot be trained, fail the cells that need them. crew: None
+    for one fit after the other in this process's own children. Raises UqbenchError for a dataset that cannot be loaded
+    or split; see uqbench.suite.run.usable.
     """
     layout = Layout(settings, registry, load, display.step)
     results = Results(settings.store) if settings.store else None
     known = Known(settings.out / FILE)
-    found: dict[int, list[Path]] = {}
+    paths: list[Path] = []
 
-    def from_store(job: Job) -> list[Path] | None:
+    def from_store(job: Job) -> set[str]:
         try:
-            return results.take(job) if results else None
+            return results.take(job) if results else set()
         except UqbenchError as error:
             display.note(f"{error} What is there is not seen now.")
-            return None
+            return set()
 
     def to_do() -> Iterator[Node]:
         for number, fit in enumerate(plan, 1):
@@ -80,24 +80,23 @@ def execute(
             display.start(number, len(plan), label)
             began = time.perf_counter()
             node = layout.node(number, fit)
-            if node is None:
-                display.finish(label, layout.unusable[fit.dataset], time.perf_counter() - began)
-                continue
-            stored = None if settings.fresh else known.stored(node.job) or from_store(node.job)
-            if stored is None:
-                yield node
+            job = node.job
+            paths.extend(job.path(task) for task in job.fit.tasks)
+            if not settings.fresh:
+                job = job.without(known.stored(job))
+                job = job.without(from_store(job))
+            if job.fit.tasks:
+                yield replace(node, job=job)
             else:
-                found[number] = stored
                 display.finish(label, "stored", time.perf_counter() - began)
 
     for node, seconds in (crew or InOrder(settings, display, results)).carry_out(to_do()):
-        fit = node.job.fit
-        found[node.number] = [settings.records / f"{fit.cell(task).file_stem}.json" for task in fit.tasks]
-        records = [known.read(path) for path in found[node.number]]
+        job = node.job
+        records = [known.read(job.path(task)) for task in job.fit.tasks]
         failed = [r.failure.reason for r in records if r.status == "failed" and r.failure]
-        display.start(node.number, len(plan), fit.label)
-        display.finish(fit.label, failed[0] if failed else "ok", seconds)
-    return RecordFiles([path for number in sorted(found) for path in found[number]]), layout.unusable
+        display.start(node.number, len(plan), job.fit.label)
+        display.finish(job.fit.label, failed[0] if failed else "ok", seconds)
+    return RecordFiles(paths)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +20,15 @@ from uqbench.cost.memory import peak_resident_bytes
 from uqbench.cost.timing import interleaved, stopwatch
 from uqbench.data.material import material_of
 from uqbench.data.split import Fold
+from uqbench.errors import UqbenchError
 from uqbench.properties.kappa import error_ratios
-from uqbench.registry import PLUGIN_MODULE, Registry, discover
+from uqbench.raised import frame_in, line_of
+from uqbench.registry import PLUGIN_MODULE, Registry, discover, source_files
 from uqbench.spec import parse_spec
 from uqbench.suite.fitter import Fitted
 from uqbench.suite.fitters import make_fitter
 from uqbench.suite.handed import handed_over
-from uqbench.suite.job import Job, blank_record, reason_of, write_failure
+from uqbench.suite.job import LONGEST_TRACEBACK, Job, blank_record, reason_of, write_failure
 from uqbench.suite.kept import globals_kept
 from uqbench.suite.network_fitters import LastLayerFitter
 from uqbench.suite.properties import Kappa, property_parts, whole_pools
@@ -41,18 +45,33 @@ def run_job(job: Job, say: Callable[[str], None]) -> None:
     """Fit every fold, evaluate every task, write one record a task.
 
     A task that fails is recorded and leaves the others alone; a fit that fails, or a method that the backbone
-    cannot carry, is recorded for all tasks.
+    cannot carry, is recorded for all tasks. Tracebacks go to the log too. Raises UqbenchError for a plugin that cannot
+    be imported.
     """
     # Where a method goes to must not be where the records go.
     job = replace(job, records=job.records.absolute(), cache=job.cache.absolute())
+    registry = discover(job.plugins)
+    sources = source_files(registry.methods[job.fit.method.name])
     try:
-        _Run(job, say).all()
+        _Run(job, say, registry, sources).all()
     except NotApplicable as reason:
         for task in job.fit.tasks:
             write_failure(job, task, str(reason), "", "not applicable")
     except Exception as error:
+        reason, trace = _told(error, sources)
         for task in job.fit.tasks:
-            write_failure(job, task, reason_of(error), traceback.format_exc())
+            write_failure(job, task, reason, trace)
+
+
+def _told(error: Exception, sources: Collection[Path]) -> tuple[str, str]:
+    """Why there is no result, with the line of the method that led to it; and the traceback, now in the log too.
+
+    What uqbench says itself is a sentence that needs no line.
+    """
+    trace = traceback.format_exc()[-LONGEST_TRACEBACK:]
+    print(trace, file=sys.stderr)
+    frame = None if isinstance(error, UqbenchError) else frame_in(sources, error)
+    return reason_of(error) + (f" ({line_of(frame)})" if frame else ""), trace
 
 
 def prepare(job: Job, workers: int, parts: Sequence[Part], say: Callable[[str], None]) -> None:
@@ -102,9 +121,10 @@ def _property_tasks(job: Job, registry: Registry) -> dict[str, PropertyTask]:
 class _Run:
     """The state of one fit while it runs."""
 
-    def __init__(self, job: Job, say: Callable[[str], None]) -> None:
-        registry = discover(job.plugins)
-        self.job, self.say = job, say
+    def __init__(
+        self, job: Job, say: Callable[[str], None], registry: Registry, sources: Collection[Path]
+    ) -> None:
+        self.job, self.say, self.sources = job, say, sources
         self.frames: Sequence[Frame] = job.dataset.frames
         tasks: dict[str, Task] = {
             t: parse_spec(t, registry, "tasks").build(registry, "tasks")  # pyright: ignore[reportAssignmentType]
@@ -160,7 +180,7 @@ class _Run:
             try:
                 self._write(task, cost)
             except Exception as error:
-                write_failure(self.job, task, reason_of(error), traceback.format_exc())
+                write_failure(self.job, task, *_told(error, self.sources))
 
     def _properties(self, ratios: Array) -> None:
         """Every property task with the fits on the whole pool; κ from what the folds' fits had not seen.
@@ -191,7 +211,7 @@ class _Run:
                     elif isinstance(error, NotApplicable):
                         self.failures[name] = ("not applicable", str(error), "")
                     else:
-                        self.failures[name] = ("failed", reason_of(error), traceback.format_exc())
+                        self.failures[name] = ("failed", *_told(error, self.sources))
 
     def _parts(self, task: PropertyTask, trained_on: str, kappa: Kappa) -> list[PropertyPart]:
         dataset, posterior = self.job.dataset, self.pools[-1].posterior
@@ -216,7 +236,7 @@ class _Run:
         except NotApplicable as reason:
             self.failures[task] = ("not applicable", str(reason), "")
         except Exception as error:
-            self.failures[task] = ("failed", reason_of(error), traceback.format_exc())
+            self.failures[task] = ("failed", *_told(error, self.sources))
 
     def _time(self, fitted: Fitted, fold: Fold) -> dict[str, Any]:
         """Prediction from scratch (rows and all) beside the bare potential, on a few test structures."""

@@ -13,7 +13,6 @@ from uqbench.backbones.parts import Part
 from uqbench.backbones.store import Store
 from uqbench.data.dataset import Dataset
 from uqbench.data.split import Split, make_split
-from uqbench.errors import UqbenchError
 from uqbench.registry import Registry
 from uqbench.spec import Spec
 from uqbench.suite.fit import prepare, run_job
@@ -90,8 +89,6 @@ class Layout:
         step: Callable[[str], None],
     ) -> None:
         self.settings, self.registry, self.step = settings, registry, step
-        self.unusable: dict[str, str] = {}
-        """Why a dataset cannot be loaded or split."""
         self._load = load
         self._datasets: dict[str, tuple[Dataset, str]] = {}
         self._splits: dict[tuple[str, int, float], Split] = {}
@@ -99,18 +96,13 @@ class Layout:
         self._origins = cache(self._origins_of)
         self._sources = cache(self._source_hash)
 
-    def node(self, number: int, fit: Fit) -> Node | None:
-        """The node of a fit; None if its dataset is unusable."""
+    def node(self, number: int, fit: Fit) -> Node:
+        """The node of a fit. Raises UqbenchError if its dataset cannot be loaded or split."""
         part = (fit.dataset, fit.seed, fit.train_size)
-        try:
-            if fit.dataset not in self.unusable and part not in self._splits:
-                self._splits[part] = make_split(
-                    self._dataset(fit.dataset)[0], fit.seed, fit.train_size, held_out=self.settings.held_out
-                )
-        except UqbenchError as error:
-            self.unusable[fit.dataset] = str(error)
-        if fit.dataset in self.unusable:
-            return None
+        if part not in self._splits:
+            self._splits[part] = make_split(
+                self._dataset(fit.dataset)[0], fit.seed, fit.train_size, held_out=self.settings.held_out
+            )
         job = self._job(fit, self._splits[part])
         rows = issubclass(self.registry.backbones[fit.backbone.name], LinearBackbone)
         return Node(number, job, self._shared(fit), ROWS if rows else NETWORKS)
@@ -205,7 +197,7 @@ def _stamps(job: Job) -> dict[str, Any]:
     found = {}
     for task in job.fit.tasks:
         try:
-            state = (job.records / f"{job.fit.cell(task).file_stem}.json").stat()
+            state = job.path(task).stat()
             found[task] = (state.st_ino, state.st_mtime_ns, state.st_size)
         except FileNotFoundError:
             found[task] = None

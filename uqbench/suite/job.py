@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,15 @@ class Job:
     def networks(self) -> Path:
         """Folder of trained networks, beside the rows."""
         return self.cache.with_name("networks")
+
+    def path(self, task: str) -> Path:
+        """Where the record of a task goes."""
+        return self.records / f"{self.fit.cell(task).file_stem}.json"
+
+    def without(self, tasks: Collection[str]) -> Job:
+        """The job with the other tasks alone: a fit that fails must not take records along that are there."""
+        left = tuple(task for task in self.fit.tasks if task not in tasks)
+        return replace(self, fit=replace(self.fit, tasks=left), keys={task: self.keys[task] for task in left})
 
 
 def blank_record(job: Job, task: str, status: str, **fields: Any) -> Record:

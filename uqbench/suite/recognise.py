@@ -1,4 +1,4 @@
-"""Whether a fit's records are there already: whole, of this very content, and no failure."""
+"""Which of a fit's records are there already: whole, of this very content, and no failure."""
 
 from __future__ import annotations
 
@@ -43,26 +43,9 @@ class Known:
                         found[own] = key, status == "ok", raw
         return found
 
-    def stored(self, job: Job) -> list[Path] | None:
-        """The records of all tasks of a job; None if one is missing, damaged, of other content or a failure."""
-        found = []
-        for task, key in job.keys.items():
-            path = job.records / f"{job.fit.cell(task).file_stem}.json"
-            try:
-                content = path.read_bytes()
-                own = hashlib.sha256(content).hexdigest()
-                if own not in self._entries:
-                    self._learn(own, parse_record(content, f"record {path}"), path)
-                content_key, usable, raw_sha256 = self._entries[own]
-                if content_key != key or not usable:
-                    return None
-                # What a checksum speaks for was readable when it was taken; unpacking it takes thirty times as long.
-                if raw_sha256 != NO_RAW and file_sha256(_raw(path)) != raw_sha256:
-                    return None
-            except (UqbenchError, OSError):
-                return None
-            found.append(path)
-        return found
+    def stored(self, job: Job) -> set[str]:
+        """The tasks of a job whose records are there; not if missing, damaged, of other content or a failure."""
+        return {task for task in job.fit.tasks if self._usable(job.path(task), job.keys[task])}
 
     def read(self, path: Path) -> Record:
         """A record that was just made, remembered for the next time. Raises UqbenchError."""
@@ -70,6 +53,20 @@ class Known:
         with suppress(OSError):
             self._learn(file_sha256(path), record, path)
         return record
+
+    def _usable(self, path: Path, key: str) -> bool:
+        try:
+            content = path.read_bytes()
+            own = hashlib.sha256(content).hexdigest()
+            if own not in self._entries:
+                self._learn(own, parse_record(content, f"record {path}"), path)
+            content_key, usable, raw_sha256 = self._entries[own]
+            if content_key != key or not usable:
+                return False
+            # What a checksum speaks for was readable when it was taken; unpacking it takes thirty times as long.
+            return raw_sha256 == NO_RAW or file_sha256(_raw(path)) == raw_sha256
+        except (UqbenchError, OSError):
+            return False
 
     def _learn(self, own: str, record: Record, path: Path) -> None:
         if record.raw is not None and record.raw.file != _raw(path).name:

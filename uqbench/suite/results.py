@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from uqbench.backbones.store import Store
 from uqbench.errors import UqbenchError
@@ -23,31 +22,29 @@ class Results:
     def _known(self) -> set[str]:
         return set(self.store.list("records/"))
 
-    def take(self, job: Job) -> list[Path] | None:
-        """The records of all tasks, now in the job's folder, if each is in the store, whole and no failure."""
-        if not all(_name(key) in self._known for key in job.keys.values()):
-            return None
-        found = []
-        for task, key in job.keys.items():
-            content = self.store.get(_name(key))
-            try:
-                record = parse_record(content or b"", f"record {_name(key)} of the store")
-            except UqbenchError:
-                return None
-            if record.content_key != key or record.status == "failed":
-                return None
-            stem = job.fit.cell(task).file_stem
-            raw = take_raw(self.store, record)
-            if record.raw is not None and raw is None:
-                return None
-            write_record(job.records, stem, record, raw)
-            found.append(job.records / f"{stem}.json")
-        return found
+    def take(self, job: Job) -> set[str]:
+        """The tasks whose records are in the store, whole and no failure, and now in the job's folder."""
+        return {task for task, key in job.keys.items() if _name(key) in self._known and self._take(job, task)}
+
+    def _take(self, job: Job, task: str) -> bool:
+        name = _name(job.keys[task])
+        content = self.store.get(name)
+        try:
+            record = parse_record(content or b"", f"record {name} of the store")
+        except UqbenchError:
+            return False
+        if record.content_key != job.keys[task] or record.status == "failed":
+            return False
+        raw = take_raw(self.store, record)
+        if record.raw is not None and raw is None:
+            return False
+        write_record(job.records, job.fit.cell(task).file_stem, record, raw)
+        return True
 
     def give(self, job: Job) -> None:
         """Put the job's records there, raw predictions before the record that names them; failures stay out."""
         for task, key in job.keys.items():
-            record = read_record(path := job.records / f"{job.fit.cell(task).file_stem}.json")
+            record = read_record(path := job.path(task))
             if record.status == "failed":
                 continue
             if record.raw is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from uqbench.api import CalculatorBackbone, CommitteeMethod, LinearMethod, Netwo
 from uqbench.data.card import read_card
 from uqbench.data.catalog import dataset_names, load_card
 from uqbench.data.dataset import Dataset
+from uqbench.data.split import make_split
 from uqbench.errors import UqbenchError
 from uqbench.registry import Registry
 from uqbench.suite.config import Suite
@@ -85,14 +87,35 @@ def plan_suite(suite: Suite, registry: Registry, say: Callable[[str], None] = un
     return plan
 
 
+def usable(
+    plan: Sequence[Fit], load: Callable[[str], Dataset], held_out: Sequence[str] | None
+) -> tuple[list[Fit], list[str]]:
+    """The fits whose datasets can be loaded and split, and a sentence for each dataset that cannot."""
+    reasons: dict[str, str] = {}
+    for name, seed, size in dict.fromkeys((fit.dataset, fit.seed, fit.train_size) for fit in plan):
+        if name in reasons:
+            continue
+        try:
+            make_split(load(name), seed, size, held_out)
+        except UqbenchError as error:
+            reasons[name] = _naming(name, str(error))
+    return [fit for fit in plan if fit.dataset not in reasons], list(reasons.values())
+
+
+def _naming(dataset: str, reason: str) -> str:
+    """The reason, with the dataset before it if it does not speak of it."""
+    said = re.search(rf"(?<!\w){re.escape(Path(dataset).name)}(?!\w)", reason)
+    return reason if said else f"{dataset}: {reason}"
+
+
 def estimate_seconds(
     plan: Sequence[Fit], registry: Registry, load: Callable[[str], Dataset], workers: int, jobs: int
 ) -> float:
-    """Time of a run from scratch, of the right order. The first dataset that can be read stands for the others.
+    """Time of a run from scratch, of the right order. The first dataset stands for the others.
 
     workers: processes for design rows. jobs: fits at a time.
     """
-    atoms = _atoms(dict.fromkeys(f.dataset for f in plan), load)
+    atoms = sum(len(frame.atoms) for frame in load(plan[0].dataset).frames)
     rows, networks, seconds = set(), set(), 0.0
     for fit in plan:
         backbone = registry.backbones[fit.backbone.name]
@@ -106,13 +129,6 @@ def estimate_seconds(
             rows.add((fit.dataset, fit.backbone))
     seconds += 1e-6 * TRAINING_US_PER_ATOM * atoms * len(networks)
     return seconds / jobs + 1e-6 * US_PER_ATOM * atoms * len(rows) / workers
-
-
-def _atoms(names: Iterable[str], load: Callable[[str], Dataset]) -> int:
-    for name in names:
-        with suppress(UqbenchError):
-            return sum(len(frame.atoms) for frame in load(name).frames)
-    return 0
 
 
 def default_cache() -> Path:
@@ -129,7 +145,7 @@ def run_plan(
     load: Callable[[str], Dataset],
     console: Console,
     hire: Callable[[Settings, Display], AbstractContextManager[Crew | None]] = lambda *_: nullcontext(),
-) -> tuple[RecordFiles, dict[str, str]]:
+) -> RecordFiles:
     """What execute gives, with a live bar on a terminal, plain lines elsewhere. hire: gives execute's crew."""
     seen = console.is_terminal and not console.quiet
     display = LiveDisplay(console, len(plan)) if seen else PlainDisplay(console)

@@ -26,6 +26,8 @@ def origin_of(text: str) -> Origin:
     there.
     """
     place, colon, _ = text.rpartition(":")
+    if not colon and text.endswith(".py"):
+        raise UqbenchError(f"calculators {text!r}: name the function that returns them, {text}:FUNCTION.")
     if not colon:
         return file_origin(text)
     if place.endswith(".py"):

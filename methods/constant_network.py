@@ -40,8 +40,11 @@ class ConstantNetwork(NetworkMethod):
         """Train network 0 and predict what it was trained on; rng is not used."""
         network = problem.train(0)
         means = _means(network, [frame.atoms for frame in problem.frames], problem.device)
-        spread: dict[Kind, float | None] = {k: _rms(problem.frames, k, means[k]) for k in KINDS}
-        std = {kind: rms for kind, rms in spread.items() if rms is not None}
+        std: dict[Kind, float] = {}
+        for kind in KINDS:
+            rms = _rms(problem.frames, kind, means[kind])
+            if rms is not None:
+                std[kind] = rms
         return OneWidth(network, problem.device, std, {f"std_{kind}": rms for kind, rms in std.items()})
 
 

@@ -66,7 +66,7 @@ def test_every_property_stands_beside_its_reference_raw_and_scaled(found):
     assert widths[1] / widths[0] == pytest.approx(rows[-1]["kappa"], rel=0.05)
 
 
-def test_an_envelope_of_draws_claims_what_their_range_holds_and_scaled_by_kappa_there_is_the_interval_that_kappa_was_made_for():
+def test_an_envelope_claims_what_a_range_of_draws_holds_and_by_kappa_there_is_the_interval_it_was_made_for():
     raw = Outcome(
         *("C44", "GPa", "C44", 1.0, np.linspace(0.0, 2.0, 201), None, Stated(1.0, all=False), None, None),
         *({"samples": 201}, (), "resampling", {"all": 1.0, "one": 1.0}, 1.0),

@@ -54,6 +54,15 @@ def test_resamples_score_as_predictions_calibrated_again():
         assert totals[row] == pytest.approx(np.sum(score * np.repeat(times[0][row], 3)), rel=1e-9)
 
 
+def test_errors_of_zero_give_no_interval_without_width():
+    rng = np.random.default_rng(4)
+    prediction, error, cluster = part(rng, np.arange(100))
+    error = np.where(np.arange(100) < 60, 0.0, error)
+    calibration = fit_calibration(prediction, error, cluster)
+    found = fold_scores(calibration, LEVEL, (prediction, error, cluster), (prediction, error, cluster))
+    assert (found.sums > 0.0).all()
+
+
 def test_a_level_out_of_reach_has_no_scores():
     rng = np.random.default_rng(2)
     calibrating = part(rng, np.arange(12))

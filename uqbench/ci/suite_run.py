@@ -20,7 +20,7 @@ def run_suite(suite: str, out: Path, options: Sequence[str]) -> str:
     options: more options of `uqbench run`.
     """
     command = [sys.executable, "-m", "uqbench", "run", "--suite", suite, "--out", str(out), *options]
-    # A run writes it last, and that of another run must not pass for it.
+    # A run writes it after its records, and that of another run must not pass for it.
     last = out / "suite.yaml"
     last.unlink(missing_ok=True)
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
@@ -33,7 +33,7 @@ def run_suite(suite: str, out: Path, options: Sequence[str]) -> str:
     plan = [*command, "--dry-run", "--quiet"]
     planned = subprocess.run(plan, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if planned.returncode:
-        return _complaint(planned)
+        return planned.stderr.strip().removeprefix("uqbench: ")
     side = side_of(out)
     failed = side is not None and any(e.record.status == "failed" for e in side.entries.values())
     return "" if failed else _complaint(done)

@@ -60,7 +60,9 @@ def compare_costs(base: Side, new: Side, cells: list[str]) -> Costs:
         if reason:
             refused.setdefault(reason, set()).add(fit)
             continue
-        pairs.setdefault(fit, (was, now))
+        # A task that was run by itself has no time of predictions.
+        if fit not in pairs or not _both_timed(pairs[fit]):
+            pairs[fit] = (was, now)
         if was.raw is not None:
             fits.setdefault(fit, (was, now))
     ratios = [t for fit, pair in pairs.items() if (t := _prediction(fit, *pair))]
@@ -85,6 +87,10 @@ def compare_costs(base: Side, new: Side, cells: list[str]) -> Costs:
     notes += _bare_note(pairs)
     tests = timing_tests(ratios, RATIO_PROCESS) + timing_tests(fitting, FIT_PROCESS)
     return Costs(tests, memory, notes, list(incomparable.items()))
+
+
+def _both_timed(pair: Pair) -> bool:
+    return all(record.cost.get("predict") for record in pair)
 
 
 def fit_of(record: Record) -> str:

@@ -228,7 +228,10 @@ def _leak_warnings(frames: Sequence[Frame], test: tuple[int, ...]) -> list[str]:
     leaks = [frame for frame in frames[: len(frames) - len(test)] if frame.cluster in given]
     if not leaks:
         return []
-    return [f"{len(leaks)} frames (first: {leaks[0].source}) are too close to the test set: not trained on."]
+    return [
+        f"{len(leaks)} frames (first: {leaks[0].source}) are too close to the test set, or have a value of the cluster "
+        "key that it has too: not trained on."
+    ]
 
 
 def _hash(frames: Sequence[Frame]) -> str:

@@ -54,7 +54,8 @@ def unit_warnings(frames: Sequence[RawFrame]) -> list[str]:
     five such pairs with a correlation above 0.9: the spread of energies per atom (robust, per-element averages
     taken off) over the rms force, a length, must be in SPREADS. That finds energies in kcal/mol only for
     sets of more than one phase, and in Ha only for narrow ones. Energies and forces both in kcal/mol show in the
-    rms force; both in Ha and Ha/Å cannot be told from a soft material. Stresses in GPa or kbar show in their rms.
+    rms force; both in Ha and Ha/Å cannot be told from a soft material. Stresses in kbar show in their rms,
+    those in GPa mostly.
     """
     return [*_stress_warnings(frames), *_energy_and_force_warnings(frames)]
 

@@ -60,7 +60,7 @@ def _panel_overview(panel: Materials) -> str:
         raw = standings.get((method, "raw"))
         claim = raw.nominal if raw else None
         stated = _coverage(raw, "stated", claim)
-        line += [stated if claim is None else f"{stated} ({100 * claim:g})", answers(raw) if raw else NONE]
+        line += [stated if claim is None else f"{stated} ({100 * claim:.3g})", answers(raw) if raw else NONE]
         rows.append(line)
     return title + "".join(f"- {line}\n" for line in lines) + f"\n{table(header, rows)}"
 

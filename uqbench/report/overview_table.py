@@ -116,7 +116,7 @@ def _stated(overview: Overview, name: str, column: Column) -> str:
         return NONE
     text = percent(found[0].value)
     bold = holds(standing) and not overview.few(column)
-    return f"{f'**{text}**' if bold else text}{NO_BREAK}({100 * found[1]:g})"
+    return f"{f'**{text}**' if bold else text}{NO_BREAK}({100 * found[1]:.3g})"
 
 
 def _not_bold(overview: Overview, columns: Sequence[Column]) -> str:

@@ -171,7 +171,7 @@ def _standing(results: Sequence[Result], method: str, variant: Variant) -> Stand
     return Standing(
         method,
         variant,
-        nominals.pop() if len(nominals) == 1 else None,
+        min(nominals, default=None),
         kappas,
         panel_table(panel_of(results), BOOTSTRAP_SEED),
     )

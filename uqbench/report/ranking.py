@@ -17,7 +17,7 @@ from uqbench.api import Array
 from uqbench.scores.bootstrap import LEAST_CLUSTERS, Score, percentile_score, ratio
 from uqbench.scores.comparison import BLOCK_NUMBERS, PAIRED_RESAMPLES, bootstrap_p, holm
 from uqbench.scores.jackknife import p_of_difference
-from uqbench.scores.recalibrated import FoldScores
+from uqbench.scores.recalibrated import SHARES, FoldScores
 from uqbench.suite.scoring import BOOTSTRAP_SEED
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ def resampled_means(
         for _, fold in folds
     ]
     rng, rng_of_others = np.random.default_rng(BOOTSTRAP_SEED), np.random.default_rng([BOOTSTRAP_SEED, 1])
-    step = max(1, BLOCK_NUMBERS // n_clusters)
+    # Blocks hold times drawn, and scores at each factor.
+    step = max(1, BLOCK_NUMBERS // max(n_clusters + len(others), len(SHARES)))
     totals = [table.sum(axis=0, keepdims=True)]
     for first in range(0, n_resamples, step):
         size = min(step, n_resamples - first)

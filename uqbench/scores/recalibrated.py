@@ -69,8 +69,9 @@ def fold_scores(
     kept = group % 2 == 1 if calibration.halved else np.ones(len(group), dtype=bool)
     lower, upper = calibration.scaled(prediction)
     ratio = side_ratio(z * lower, z * upper, observed - prediction.mean)[kept]
-    finite = np.sort(ratio[np.isfinite(ratio)])
-    factors = np.unique([*finite[np.ceil(SHARES * (len(finite) - 1)).astype(int)], factor])
+    # A factor of zero is an interval of no width, which has no score.
+    usable = np.sort(ratio[np.isfinite(ratio) & (ratio > 0.0)])
+    factors = np.unique([*usable[np.ceil(SHARES * (len(usable) - 1)).astype(int)], factor])
     counted = [np.bincount(group[kept], ratio > f, len(names)) for f in factors]
     beyond = np.stack(counted, axis=1).astype(np.float64)
     sizes = np.bincount(group[kept], minlength=len(names)).astype(np.float64)

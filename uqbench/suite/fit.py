@@ -45,7 +45,7 @@ def run_job(job: Job, say: Callable[[str], None]) -> None:
     """Fit every fold, evaluate every task, write one record a task.
 
     A task that fails is recorded and leaves the others alone; a fit that fails, or a method that the backbone
-    cannot carry, is recorded for all tasks. Tracebacks go to the log too. Raises UqbenchError for a plugin that cannot
+    cannot carry, is recorded for all tasks, its traceback in the log too. Raises UqbenchError for a plugin that cannot
     be imported.
     """
     # Where a method goes to must not be where the records go.
@@ -64,7 +64,7 @@ def run_job(job: Job, say: Callable[[str], None]) -> None:
 
 
 def _told(error: Exception, sources: Collection[Path]) -> tuple[str, str]:
-    """Why there is no result, with the line of the method that led to it; and the traceback, now in the log too.
+    """Why there is no result, with the line of the method that led to it; and the traceback, printed into the log too.
 
     What uqbench says itself is a sentence that needs no line.
     """

@@ -38,25 +38,27 @@ def read() -> dict[tuple[str, str], Record]:
 
 def accuracy(records: Mapping[tuple[str, str], Record]) -> Iterator[str]:
     """A line a method: RMSE, raw and calibrated coverage, and score, of energies and forces."""
+    baseline = records["constant", "forces"]
     for method, name in METHODS.items():
-
-        def score(variant: str, part: str, kind: str, what: str, method: str = method) -> float:
-            return records[method, "forces"].scores[variant][part][kind][what].value
-
-        def relative(part: str, kind: str, method: str = method) -> float:
-            own, baseline = (
-                records[m, "forces"].scores["calibrated"][part][kind]["interval_score_95"].value
-                for m in (method, "constant")
-            )
-            return own / baseline
-
+        record = records[method, "forces"]
         cells = [name]
         for kind in ("energy", "forces"):
-            cells.append(f"{1e3 * score('raw', 'test', kind, 'rmse'):.0f}")
-            cells += [f"{100 * score(v, 'test', kind, 'coverage_95'):.1f}" for v in ("raw", "calibrated")]
-            cells.append(f"{relative('test', kind):.2f}")
-        cells.append(f"{100 * score('calibrated', 'held_out', 'forces', 'coverage_95'):.0f}")
-        yield _line([*cells, f"{relative('held_out', 'forces'):.2f}"])
+            cells.append(f"{1e3 * _score(record, 'raw', 'test', kind, 'rmse'):.0f}")
+            cells += [
+                f"{100 * _score(record, v, 'test', kind, 'coverage_95'):.1f}" for v in ("raw", "calibrated")
+            ]
+            cells.append(f"{_relative(record, baseline, 'test', kind):.2f}")
+        cells.append(f"{100 * _score(record, 'calibrated', 'held_out', 'forces', 'coverage_95'):.0f}")
+        yield _line([*cells, f"{_relative(record, baseline, 'held_out', 'forces'):.2f}"])
+
+
+def _score(record: Record, variant: str, part: str, kind: str, what: str) -> float:
+    return record.scores[variant][part][kind][what].value
+
+
+def _relative(record: Record, baseline: Record, part: str, kind: str) -> float:
+    own, of_baseline = (_score(r, "calibrated", part, kind, "interval_score_95") for r in (record, baseline))
+    return own / of_baseline
 
 
 def simulation_results(records: Mapping[tuple[str, str], Record]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uqbench.errors import UqbenchError
+from uqbench.normal_quantile import normal_quantile
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -136,7 +137,7 @@ class Prediction:
         scale s sqrt(1 + 1/m), because the quantiles of a few members cover far less than they say. From a
         standard deviation alone: Gaussian.
         """
-        from scipy.special import ndtri, stdtrit
+        from scipy.special import stdtrit
 
         if not 0.0 < level < 1.0:
             raise UqbenchError(f"level is {level}; a probability strictly between 0 and 1 is needed.")
@@ -152,7 +153,7 @@ class Prediction:
             return Interval(self.mean - half, self.mean + half, "student")
         if self.std is None:
             return None
-        half = ndtri(tail) * self.std
+        half = normal_quantile(level) * self.std
         return Interval(self.mean - half, self.mean + half, "gaussian")
 
 

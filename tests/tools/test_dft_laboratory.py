@@ -2,6 +2,8 @@
 
 import json
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from dft_parts import CountingEngine, silicon
@@ -95,6 +97,26 @@ def test_a_failure_is_kept_and_stops_a_property_not_a_pool(laboratory, monkeypat
     stored = read_record(laboratory.records / "si_x.json")
     assert stored is not None
     assert stored.error == "si_x: no convergence."
+
+
+def test_two_that_ask_share_the_cores(laboratory, monkeypatch):
+    """Relaxations beside the pool: never more at a time than cores, and all of them used."""
+    busy, most = [], []
+
+    def counts(self, calculation):
+        busy.append(calculation.name)
+        most.append(len(busy))
+        time.sleep(0.02)
+        busy.remove(calculation.name)
+        return compute(self, calculation)
+
+    compute = CountingEngine.compute
+    monkeypatch.setattr(CountingEngine, "compute", counts)
+    lists = [[silicon(f"si_{who}{i}", shift=0.01 * i) for i in range(4)] for who in "ab"]
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(laboratory.good, lists))
+    assert [[r.name for r in records] for records in found] == [[c.name for c in some] for some in lists]
+    assert max(most) == laboratory.cores
 
 
 def test_after_the_deadline_nothing_is_started(tmp_path, engine):

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools.dft.calculation import Calculation, Species
@@ -59,7 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def compute(material: Material, species: Species, laboratory: Laboratory) -> Results:
-    """All calculations of a set, the most useful first. Raises OutOfTime and UqbenchError."""
+    """All calculations of a set. Raises OutOfTime and UqbenchError.
+
+    Relaxations, which take their steps one after the other, run beside the pool: no core waits for them in the end.
+    """
     slope = measured_slope(laboratory, material, species)
     _say(
         f"slope with the cutoff: {1e3 * slope.mean:.2f} ± {1e3 * slope.spread:.2f} meV/atom per unit of ln E_cut"
@@ -67,9 +71,14 @@ def compute(material: Material, species: Species, laboratory: Laboratory) -> Res
     study = Study(material, species, laboratory, slope)
     ground, properties = ground_state(study)
     properties += elastic_constants(study, ground)
-    frames = laboratory.all(list(pool_calculations(material, species)))
-    for more in (phase_energies, vacancy_energies, surface_energies):
-        properties += more(study, ground)
+    with ThreadPoolExecutor() as threads:
+        others = [
+            threads.submit(more, study, ground)
+            for more in (phase_energies, vacancy_energies, surface_energies)
+        ]
+        frames = laboratory.all(list(pool_calculations(material, species)))
+        for other in others:
+            properties += other.result()
     return Results(
         material,
         species,

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Semaphore
 from typing import Protocol
 
 from tools.dft.calculation import Calculation
@@ -36,8 +37,8 @@ class OutOfTime(Exception):
 
 @dataclass(frozen=True)
 class Laboratory:
-    """records: folder. cores: calculations at a time, each on one core. deadline: on time.monotonic, after which
-    nothing is started. say: where a line for every finished calculation goes.
+    """records: folder. cores: calculations at a time, each on one core, whichever threads ask for them. deadline: on
+    time.monotonic, after which nothing is started. say: where a line for every finished calculation goes.
     """
 
     records: Path
@@ -45,6 +46,10 @@ class Laboratory:
     cores: int
     deadline: float = float("inf")
     say: Callable[[str], None] = print
+    _free: Semaphore = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_free", Semaphore(self.cores))
 
     def all(self, calculations: Sequence[Calculation]) -> list[Record]:
         """Their records in the same order, failed ones too. Raises OutOfTime, and UqbenchError as one does."""
@@ -75,12 +80,13 @@ class Laboratory:
                     "folder, or remove the record to have it computed again."
                 )
             return stored
-        if time.monotonic() > self.deadline:
-            raise OutOfTime
-        try:
-            record = self.engine.compute(calculation)
-        except CalculationFailed as error:
-            record = failure_of(calculation, self.engine.name, error)
+        with self._free:
+            if time.monotonic() > self.deadline:
+                raise OutOfTime
+            try:
+                record = self.engine.compute(calculation)
+            except CalculationFailed as error:
+                record = failure_of(calculation, self.engine.name, error)
         write_record(self._path(calculation.name), record)
         self.say(_line(record))
         return record

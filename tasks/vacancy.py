@@ -1,7 +1,8 @@
 """Vacancy formation energy, relaxed and unrelaxed, in the supercell of the card's protocol.
 
 Cell fixed at the potential's own lattice constant, as the reference is at its own; and, as properties of their own,
-at the reference's. Where a card has no reference, prediction and bounds are given and not scored.
+at the reference's. Where a card has no reference, prediction and bounds are given and not scored. If it has one, the
+barrier of the vacancy's migration too, at the reference's lattice constant.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from uqbench.api import Material, NotApplicable, PropertyTask, Quantity
 from uqbench.properties.crystal import cubic_crystal
+from uqbench.properties.migration import MIGRATION, migration_barrier
 from uqbench.properties.vacancy_quantity import RELAXED, VacancyFormation
 
 SUPERCELLS = {"fcc": (2, 2, 2), "bcc": (3, 3, 3), "diamond": (2, 2, 2), "sc": (3, 3, 3)}
@@ -34,4 +36,6 @@ class Vacancy(PropertyTask):
                 "for reference and prediction to be the same computation. Correct the card."
             )
         along_x, along_y, along_z = (int(n) for n in supercell)
-        return [VacancyFormation(cubic_crystal(material, (along_x, along_y, along_z)))]
+        crystal = cubic_crystal(material, (along_x, along_y, along_z))
+        formation = VacancyFormation(crystal)
+        return [formation, migration_barrier(crystal)] if MIGRATION in material.references else [formation]

@@ -13,10 +13,10 @@ from tools.dft.frames import earlier_frames
 from tools.dft.material import MATERIALS, Lattice, read_material
 from tools.dft.pool import CLOSEST, pool
 from tools.dft.pulay import CutoffSlope
-from tools.dft.references.vacancy import halfway
 from tools.dft.settings import mesh_of
 from uqbench.data.neighbours import nearest_distances
 from uqbench.errors import UqbenchError
+from uqbench.properties.migration import halfway
 from uqbench.symmetry import operations
 
 NEEDS_LAMMPS = ("si",)

@@ -160,6 +160,7 @@ def _provenance(results: Results, frames: Sequence[Atoms]) -> dict:
             "gentler_mixing": [record.name for record in results.pool if record.attempts > 1],
         },
         "convergence": results.convergence,
+        "literature": [item.model_dump() for item in results.material.literature],
         "median_cpu_seconds_per_group": {
             name: significant(float(np.median(some)), 4) for name, some in seconds.items()
         },

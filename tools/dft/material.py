@@ -154,9 +154,17 @@ class Convergence(_Part):
     pulay: tuple[Positive, ...]
 
 
+class Published(_Part):
+    """A value of somebody else's for a reference property, in its unit. source: by which method, and where."""
+
+    name: str
+    value: float
+    source: str
+
+
 class Material(_Part):
     """A set. crystal: its ground state. phases: lattices that pool structures start from. held_out, relaxation_paths:
-    as in a card. citation, licence, notes: for the card.
+    as in a card. literature: for comparison. citation, licence, notes: for the card.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -174,6 +182,7 @@ class Material(_Part):
     earlier: Earlier | None = None
     references: References
     convergence: Convergence
+    literature: tuple[Published, ...] = ()
     held_out: tuple[str, ...]
     relaxation_paths: tuple[str, ...] = ()
     withhold: str | None = None

@@ -14,6 +14,7 @@ from tools.dft.references.study import Study, reference, said, significant
 from tools.dft.settings import denser
 from uqbench.data.card import ReferenceProperty
 from uqbench.errors import UqbenchError
+from uqbench.properties.migration import halfway
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -120,15 +121,6 @@ def _migration(
         (group, f"vac{len(saddle)}_relaxed"),
         protocol | {"saddle": "by symmetry"},
     )
-
-
-def halfway(perfect: Atoms) -> Atoms:
-    """The first atom's site empty and its nearest neighbour half way there."""
-    nearest = 1 + int(np.argmin(perfect.get_distances(0, range(1, len(perfect)), mic=True)))
-    saddle = perfect.copy()
-    saddle.positions[nearest] -= 0.5 * perfect.get_distance(0, nearest, mic=True, vector=True)
-    del saddle[0]
-    return saddle
 
 
 def _start_energy(relaxed: Record) -> float:

@@ -1,13 +1,12 @@
-"""The datasets that are there: cards, the embedded set, and, where UQBENCH_DATA points at them, the published ones."""
+"""The datasets that are there: cards, one's own files, and, where UQBENCH_DATA points at them, the published ones."""
 
 import os
 import subprocess
 import sys
-import tarfile
 
 import numpy as np
 import pytest
-from ase import Atoms, units
+from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
@@ -15,19 +14,14 @@ from ase.io import write
 
 from uqbench.data.catalog import card_path, dataset_names, load_card
 from uqbench.data.command import check_datasets, fetch_datasets, list_datasets, print_paths
-from uqbench.data.dataset import load_dataset, reference_frames
+from uqbench.data.dataset import load_dataset
 from uqbench.data.describe import describe
 from uqbench.data.read import Keys
 from uqbench.data.split import make_split
 from uqbench.errors import UqbenchError
 
-PUBLISHED = [name for name in dataset_names() if name != "al"]
+PUBLISHED = [name for name in dataset_names() if card_path(name).parent.name == "published"]
 needs_data = pytest.mark.skipif("UQBENCH_DATA" not in os.environ, reason="UQBENCH_DATA is not set")
-
-
-@pytest.fixture(scope="module")
-def al():
-    return load_dataset("al")
 
 
 @pytest.mark.parametrize("name", dataset_names())
@@ -68,67 +62,6 @@ def test_a_third_partys_dataset(monkeypatch, tmp_path):
     lines = []
     assert list_datasets(lines.append) == 1
     assert any(line.startswith("worse") and "broken" in line and "no disk" in line for line in lines)
-
-
-def test_embedded_aluminium(al):
-    assert al.elements == ("Al",)
-    assert {len(f.atoms) for f in al.frames} >= {1, 2, 4, 8, 31}
-    assert all(f.energy is not None and f.forces is not None and f.stress is not None for f in al.frames)
-    for frame in al.frames:
-        assert np.abs(frame.forces[~frame.free_forces]).max(initial=0.0) < 1e-6
-        assert np.abs(frame.stress[~frame.free_stress]).max(initial=0.0) < 1e-10
-    assert len({f.cluster for f in al.frames if f.config_type == "vac31_sym"}) == 1
-    split = make_split(al)
-    assert split.scheme == "3-fold"
-    predicted = np.concatenate([np.concatenate([f.test, f.held_out]) for f in split.folds])
-    assert sorted(predicted.tolist()) == list(range(len(al.frames)))
-    for fold in split.folds:
-        assert all(
-            al.frames[i].config_type not in ("slab", "liquid") for i in [*fold.train, *fold.calibration]
-        )
-
-
-def test_aluminium_is_the_same_every_time(al):
-    again = load_dataset("al")
-    assert again.data_hash == al.data_hash
-    assert make_split(again).hash == make_split(al).hash
-
-
-def test_aluminium_references_follow_from_their_structures(al):
-    """Vacancy energies from the stored frames, bulk modulus from the stored stresses, by hand."""
-    card = load_card("al")
-    values = {p.name: p for p in card.properties}
-    (frames,) = reference_frames(card, card_path("al").parent).values()
-    by_type = {}
-    for frame in frames:
-        by_type.setdefault(frame.config_type, []).append(frame)
-    (bulk32,) = by_type["bulk32"]
-    (relaxed,) = by_type["vac31_relaxed"]
-    start = next(f for f in by_type["vac31_relaxed_path"] if f.info.get("relaxation_start"))
-    for name, frame in (
-        ("vacancy_formation_energy", relaxed),
-        ("vacancy_formation_energy_unrelaxed", start),
-    ):
-        assert frame.energy - 31 / 32 * bulk32.energy == pytest.approx(values[name].value, abs=1e-4)
-    cells = sorted(by_type["eos_fcc"], key=lambda f: f.atoms.get_volume())
-    volumes = np.array([f.atoms.get_volume() for f in cells])
-    pressure = -np.array([f.stress[:3].mean() for f in cells])
-    slope = np.polynomial.Polynomial.fit(volumes, pressure, 4).deriv()
-    a0 = values["lattice_constant"].value
-    modulus = -(a0**3 / 4) * slope(a0**3 / 4) / units.GPa
-    # From stresses rather than energies: the card says they differ by about 1 GPa.
-    assert modulus == pytest.approx(values["bulk_modulus"].value, abs=2.0)
-    reference = {f.atoms.positions.tobytes() + f.atoms.cell.array.tobytes() for f in frames}
-    assert not any(f.atoms.positions.tobytes() + f.atoms.cell.array.tobytes() in reference for f in al.frames)
-
-
-def test_provenance_is_shipped():
-    folder = card_path("al").parent
-    with tarfile.open(folder / "generator.tar.xz") as archive:
-        names = archive.getnames()
-    assert "generator/generate.py" in names
-    assert (folder / "README.md").is_file()
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 2_000_000
 
 
 def write_copper(path, seeds, **info):

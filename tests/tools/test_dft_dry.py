@@ -145,6 +145,26 @@ def test_energies_and_stresses_are_one_surface(silicon):
     assert abs(checks["stress"][0]["raw_GPa"] - checks["stress"][0]["difference_GPa"]) > 0.2
 
 
+def test_errors_are_what_mesh_and_cutoff_change(silicon):
+    """Energies fall with the cutoff by SLOPE; a vacancy, whose crystal has as many atoms, does not feel it."""
+    _, card = silicon
+    items = {item.name: item for item in card.properties}
+    energy = items["energy_per_atom"]
+    changed = energy.protocol["effect_of_settings_eV_per_atom"]
+    assert [what.split()[0] for what in changed] == ["mesh", "cutoff", "smearing"]
+    (by_cutoff,) = (value for what, value in changed.items() if what.startswith("cutoff"))
+    assert by_cutoff == pytest.approx(SLOPE * np.log(1.25), rel=5e-3)
+    assert energy.error_estimate == pytest.approx(-by_cutoff, rel=2e-2)
+    for item in items.values():
+        (effects,) = (value for key, value in item.protocol.items() if key.startswith("effect_of_settings"))
+        assert len(effects) == 3, item.name
+    assert items["vacancy_formation_energy"].error_estimate < 1e-6
+    for row in card.provenance["checks"]["same_crystal_in_other_cells"]:
+        assert abs(row["dE_meV_per_atom"]) < 0.01
+        assert abs(row["dp_GPa"]) < 0.05
+        assert row.get("largest_force_meV_per_A", 0.0) < 20.0
+
+
 def test_every_calculation_has_its_input(aluminium):
     """What would be run is on disk, and ASE reads the structure that the record holds."""
     folder, _ = aluminium

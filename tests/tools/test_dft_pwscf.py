@@ -1,5 +1,7 @@
 """What pw.x is told, read back by ASE, and what it says, in the format of a real run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import fcc111
@@ -39,6 +41,16 @@ def test_ase_reads_the_same_structure_and_settings(tmp_path):
     # eV/Å in Ry/bohr.
     assert data["control"]["forc_conv_thr"] == pytest.approx(1e-3 / 25.711, rel=1e-4)
     assert "2 2 2 1 1 1" in " ".join(cards)
+
+
+def test_no_points_are_added_for_symmetries_of_the_lattice_alone():
+    """Displaced atoms in a cubic cell: half the mesh, for k and -k, is all there is to compute."""
+    assert "nosym" not in input_text(silicon())
+    assert "nosym" not in input_text(silicon(shift=0.02))
+    atoms = silicon().atoms.repeat(2)
+    atoms.rattle(0.01, seed=1)
+    uneven = replace(silicon(), atoms=atoms)
+    assert " nosym=.true." in input_text(uneven).splitlines()
 
 
 def test_labels_are_of_what_is_written():

@@ -17,6 +17,7 @@ from tools.dft.convergence import convergence_table, measured_slope
 from tools.dft.dry import Dry
 from tools.dft.laboratory import Engine, Laboratory, OutOfTime, alone_in
 from tools.dft.material import Material, material_names, read_material
+from tools.dft.noise import cell_noise
 from tools.dft.pool import pool
 from tools.dft.pseudopotential import read_psp8, species_of, write_upf
 from tools.dft.pwscf import Pwscf
@@ -86,7 +87,8 @@ def compute(material: Material, species: Species, laboratory: Laboratory) -> Res
         tuple(properties),
         tuple(frames),
         convergence_table(laboratory, material, species),
-        consistency(laboratory, material, species, slope),
+        consistency(laboratory, material, species, slope)
+        | {"same_crystal_in_other_cells": cell_noise(laboratory, material, species)},
         laboratory.engine.name,
     )
 

@@ -87,8 +87,9 @@ def _content(results: Results, frames: Sequence[Atoms], files: list[dict]) -> di
             },
             "ecutwfc_Ry": settings.cutoff,
             "ecutrho_Ry": 4 * settings.cutoff,
-            "kpoints": f"n_i = ceil(|b_i| / {settings.spacing:g}), |b_i| in 1/Å with 2π, "
-            f"{'half a step off Γ' if settings.shift else 'Γ-centred'}; one point across vacuum",
+            "kpoints": f"n_i = ceil(|b_i| / s), |b_i| in 1/Å with 2π, s = {settings.spacing:g}"
+            f"{_other_spacings(material)}, {'half a step off Γ' if settings.shift else 'Γ-centred'}; "
+            "one point across vacuum; references say theirs",
             "smearing": {
                 "kind": "Marzari-Vanderbilt (cold)",
                 "width_Ry": settings.width,
@@ -117,6 +118,15 @@ def _content(results: Results, frames: Sequence[Atoms], files: list[dict]) -> di
         "notes": list(material.notes),
         "provenance": _provenance(results, frames),
     }
+
+
+def _other_spacings(material: Material) -> str:
+    """Of groups that have a mesh of their own."""
+    groups: dict[float, list[str]] = defaultdict(list)
+    for group in material.pool:
+        if group.spacing is not None:
+            groups[group.spacing].append(group.name)
+    return "".join(f"; {spacing:g} for {', '.join(names)}" for spacing, names in groups.items())
 
 
 def groups_in_words(material: Material) -> dict[str, str]:

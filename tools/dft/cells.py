@@ -87,11 +87,17 @@ def _hermite_forms(determinant: int) -> list[Array]:
 
 
 def slab(structure: Structure, symbol: str, a: float, what: Slab) -> Atoms:
-    """Layers with two surfaces, periodic across the vacuum."""
+    """Layers with two surfaces, periodic across the vacuum; diamond's (111) with one dangling bond an atom."""
     from ase import Atoms, build
 
     make = getattr(build, f"{structure}{what.facet}")
-    atoms = make(symbol, size=(*what.size, what.layers), a=a, vacuum=what.vacuum / 2)
+    # ASE cuts diamond between the layers of a pair, through three bonds an atom; one layer on, it is one.
+    lonely = 1 if structure == "diamond" and what.facet == "111" else 0
+    atoms = make(symbol, size=(*what.size, what.layers + 2 * lonely), a=a)
+    heights = np.unique(atoms.positions[:, 2].round(4))
+    inside = np.isin(atoms.positions[:, 2].round(4), heights[lonely : len(heights) - lonely])
+    atoms = atoms[inside]
+    atoms.center(vacuum=what.vacuum / 2, axis=2)
     return Atoms(atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell, pbc=True)
 
 

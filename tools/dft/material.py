@@ -118,11 +118,17 @@ class Phase(_Part):
 
 
 class Vacancy(_Part):
-    """supercell: conventional cells. force: that is left, eV/Å. migration: the barrier too."""
+    """supercell: conventional cells. force: that is left, eV/Å. migration: the barrier too.
+
+    spacing, shift: of the mesh that atoms are relaxed with, where it is not the labels'. denser: points more along each
+    axis for the energies at the relaxed positions.
+    """
 
     supercell: Size
     force: Positive
     migration: bool = False
+    spacing: Positive | None = None
+    shift: Literal[0, 1] | None = None
     denser: Count
 
 

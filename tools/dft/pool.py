@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from tools.dft import cells, thermal
 from tools.dft.classical import LATTICE_CONSTANTS, classical
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 CLOSEST = 0.68
 """Least distance of two atoms over that of neighbours in the ground state; what comes closer is drawn again."""
+MOLTEN = 0.5
+"""Least share of a melt's atoms with another number of neighbours than in the crystal: short dynamics of few atoms can
+freeze again; what did is drawn again."""
+REACH = 1.25
+"""Of neighbours, in units of their distance in the crystal."""
 DRAWS = 40
 STREAM = 9
 """First part of every seed; the others are of the group's name and the structure's number."""
@@ -64,6 +70,9 @@ class _Maker:
         lattice = material.phases[group.structure]
         own = LATTICE_CONSTANTS[material.classical] / material.phases[material.ground].a
         self.lattice, self.to_own = lattice, own
+        perfect = cells.crystal(group.structure, material.element, lattice)
+        self.reach = REACH * _nearest(perfect)
+        self.coordination = int(coordination(perfect, self.reach)[0])
         self._roots: dict[bytes, tuple[Atoms, Array]] = {}
 
     def make(self, number: int) -> PoolStructure:
@@ -72,20 +81,23 @@ class _Maker:
         rng = np.random.default_rng(seed)
         for _ in range(DRAWS):
             atoms, how = self._draw(number, rng)
-            if _nearest(atoms) >= self.closest:
+            if _nearest(atoms) >= self.closest and (not group.melt or self._molten(atoms)):
                 name = f"{self.material.name}_{group.name}_{number:02d}"
                 spacing = group.spacing or self.material.settings.spacing
                 return PoolStructure(name, group.name, atoms, seed, how, spacing)
         raise UqbenchError(
             f"group {group.name}, structure {number}: in all of {DRAWS} draws two atoms came closer than "
-            f"{self.closest:.2f} Å. Lower its rattle, temperatures or strain."
+            f"{self.closest:.2f} Å, or a melt froze. Lower its rattle, temperatures or strain; heat a melt more."
         )
+
+    def _molten(self, atoms: Atoms) -> bool:
+        return float(np.mean(coordination(atoms, self.reach) != self.coordination)) >= MOLTEN
 
     def _draw(self, number: int, rng: Generator) -> tuple[Atoms, str]:
         group = self.group
         atoms, words = self._cell(number, rng)
-        if group.volume is not None:
-            atoms = cells.scaled(atoms, rng.uniform(*group.volume))
+        scale = 1.0 if group.volume is None else rng.uniform(*group.volume)
+        atoms = cells.scaled(atoms, scale)
         if group.vacancy:
             centre = atoms.positions[0].copy()
             del atoms[0]
@@ -94,7 +106,7 @@ class _Maker:
                 atoms = cells.shells_moved(atoms, centre, group.shells, rng)
                 words.append("neighbour shells moved")
         if group.insert:
-            place = np.array(_turn(group.insert, number)) * self.lattice.a
+            place = np.array(_turn(group.insert, number)) * self.lattice.a * scale
             atoms.append(self.material.element)
             atoms.positions[-1] = atoms.positions[0] + place
             words.append("an atom more")
@@ -169,6 +181,13 @@ def _strain(group: Group, rng: Generator) -> Array:
 
 def _turn(choices: tuple[T, ...], number: int) -> T:
     return choices[number % len(choices)]
+
+
+def coordination(atoms: Atoms, reach: float) -> NDArray[np.int_]:
+    """(n,) number of neighbours of each atom within a distance, Å, periodic images included."""
+    from ase.neighborlist import neighbor_list
+
+    return np.bincount(neighbor_list("i", atoms, reach), minlength=len(atoms))
 
 
 def _nearest(atoms: Atoms) -> float:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tools.dft.calculation import Calculation
 from tools.dft.settings import has_vacuum
 from tools.dft.units import BOHR, RYDBERG
+from uqbench.symmetry import operations
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 ENERGY_TOLERANCE = 1e-6
 """Ry; of a relaxation, beside the largest force."""
@@ -50,6 +57,7 @@ def input_text(calculation: Calculation, mixing: Mixing = GENTLER[0]) -> str:
         "smearing='mv'",
         f"degauss={settings.width:g}",
         f"nbnd={ceil(settings.bands * pairs) + EMPTY_BANDS}",
+        *(["nosym=.true."] if _is_uneven(atoms) else []),
     ]
     electrons = [
         f"conv_thr={settings.threshold * len(atoms):g}",
@@ -73,6 +81,13 @@ def input_text(calculation: Calculation, mixing: Mixing = GENTLER[0]) -> str:
         " " + " ".join(str(n) for n in (*calculation.mesh, *_shift(calculation))),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _is_uneven(atoms: Atoms) -> bool:
+    """Nothing but identity and inversion: there pw.x adds points by symmetries that the lattice may have, and the
+    structure has not, up to four times as many as asked for."""
+    found = operations(atoms)
+    return found is not None and len(np.unique(found.rotations, axis=0)) <= 2
 
 
 def _namelist(name: str, fields: list[str]) -> list[str]:

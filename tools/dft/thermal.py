@@ -23,7 +23,7 @@ STEP = 0.01
 """Å, of central differences."""
 SOFTEST = 0.5
 """eV/Å²; modes softer than this, and unstable ones, move as if they had it: no cell falls apart."""
-DISORDER = 0.35
+DISORDER = 1.0
 """Å rms, before a melt's dynamics."""
 MELT_STEPS, TIMESTEP, FRICTION = 160, 2.5, 0.05
 """Number and length (fs) of steps, and friction (1/fs)."""

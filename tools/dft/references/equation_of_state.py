@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import JsonValue
 
 from tools.dft.cells import crystal, scaled
 from tools.dft.fits import EquationOfState, fit_energies, fit_pressures
 from tools.dft.material import Lattice
 from tools.dft.record import Record
-from tools.dft.references.study import Study, reference, said, significant
-from tools.dft.settings import Mesh, denser
+from tools.dft.references.study import (
+    Study,
+    Variant,
+    effects,
+    for_protocol,
+    numerical_error,
+    reference,
+    said,
+    significant,
+)
+from tools.dft.settings import Mesh
 from tools.dft.units import GPA
 from uqbench.data.card import ReferenceProperty
 
@@ -23,16 +33,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ground:
-    """lattice: of the minimum, rounded to 10⁻⁴ Å, where all further references are computed. energy: eV/atom.
+    """lattice: of the minimum, rounded to 10⁻⁴ Å, where all further references are computed.
 
-    mesh: of the primitive cell. dense: the denser one, and energy_dense with it.
+    mesh: of the primitive cell. energies: eV/atom, by tags of variants of the settings.
     """
 
     lattice: Lattice
-    energy: float
-    energy_dense: float
     mesh: Mesh
-    dense: Mesh
+    energies: Mapping[str, float]
+
+    @property
+    def energy(self) -> float:
+        """With the settings of the labels."""
+        return self.energies[""]
 
 
 def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
@@ -41,10 +54,11 @@ def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
     start = material.phases[material.ground]
     cell = crystal(material.ground, material.element, start, "primitive")
     mesh = study.mesh(cell)
-    dense = denser(mesh, asked.denser)
+    variants = study.variants(mesh, asked.denser)
     group = f"eos_{material.ground}"
-    records = volumes_of(study, group, cell, mesh, asked.scales)
-    fit, fit_dense = fit_of(records), fit_of(volumes_of(study, f"{group}_dense", cell, dense, asked.scales))
+    found = {v.tag: volumes_of(study, group, cell, v, asked.scales) for v in variants}
+    fits = {tag: fit_of(records) for tag, records in found.items()}
+    records, fit = found[""], fits[""]
 
     def constant(volume: float) -> float:
         return start.a * (volume * len(cell) / cell.get_volume()) ** (1 / 3)
@@ -53,14 +67,20 @@ def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
     raw = np.array([record.pressure for record in records])
     corrected = raw - study.slope.pressure(1.0) / volumes
     by_raw, by_stress = fit_pressures(volumes, raw), fit_pressures(volumes, corrected)
-    a, a_dense = constant(fit.volume), constant(fit_dense.volume)
+    a = constant(fit.volume)
+    changed = {
+        "a": effects(variants, {tag: constant(one.volume) for tag, one in fits.items()}),
+        "B": effects(variants, {tag: one.modulus * GPA for tag, one in fits.items()}),
+        "E": effects(variants, {tag: one.energy for tag, one in fits.items()}),
+    }
     lattice = Lattice(a=round(a, 4))
     lowest, highest = (f"{100 * (scale**3 - 1):+.0f} %" for scale in (asked.scales[0], asked.scales[-1]))
     method = (
         f"Birch-Murnaghan fit to energies at {len(asked.scales)} volumes, {lowest} to {highest}, mesh {said(mesh)}; "
-        f"error: largest difference to mesh {said(dense)} and to stresses at fixed cutoff (energy: to the mesh)"
+        f"error: what a {variants[1].words} and a {variants[2].words} change, and the difference to stresses at fixed "
+        "cutoff (energy: without the last)"
     )
-    protocol = {
+    protocol: dict[str, JsonValue] = {
         "cell": f"{len(cell)} atoms, primitive",
         "scales_of_length": list(asked.scales),
         "fit": "Birch-Murnaghan",
@@ -73,10 +93,10 @@ def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
             "lattice_constant",
             a,
             "Å",
-            max(abs(a - a_dense), abs(a - constant(by_stress.volume))),
+            numerical_error(changed["a"], a - constant(by_stress.volume)),
             protocol=protocol
             | {
-                "dense_k": significant(a_dense),
+                "effect_of_settings_A": for_protocol(changed["a"]),
                 "from_stress": significant(constant(by_stress.volume)),
                 "from_stress_of_fixed_plane_waves": significant(constant(by_raw.volume)),
             },
@@ -87,15 +107,10 @@ def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
             "bulk_modulus",
             fit.modulus * GPA,
             "GPa",
-            max(
-                abs(fit.modulus - fit_dense.modulus),
-                abs(fit.modulus - by_stress.modulus),
-                fit.modulus_error,
-            )
-            * GPA,
+            numerical_error(changed["B"], (fit.modulus - by_stress.modulus) * GPA, fit.modulus_error * GPA),
             protocol=protocol
             | {
-                "dense_k": significant(fit_dense.modulus * GPA),
+                "effect_of_settings_GPa": for_protocol(changed["B"]),
                 "derivative": significant(fit.derivative, 4),
                 "from_stress": significant(by_stress.modulus * GPA),
                 "from_stress_of_fixed_plane_waves": significant(by_raw.modulus * GPA),
@@ -107,19 +122,22 @@ def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
             "energy_per_atom",
             fit.energy,
             "eV/atom",
-            fit.energy - fit_dense.energy,
-            protocol=protocol | {"dense_k": significant(fit_dense.energy, 9)},
+            numerical_error(changed["E"]),
+            protocol=protocol | {"effect_of_settings_eV_per_atom": for_protocol(changed["E"])},
             **shared,
         ),
     ]
-    return Ground(lattice, fit.energy, fit_dense.energy, mesh, dense), properties
+    return Ground(lattice, mesh, {tag: one.energy for tag, one in fits.items()}), properties
 
 
-def volumes_of(study: Study, group: str, cell: Atoms, mesh: Mesh, scales: Sequence[float]) -> list[Record]:
+def volumes_of(
+    study: Study, group: str, cell: Atoms, variant: Variant, scales: Sequence[float]
+) -> list[Record]:
     """Records of a cell at scales of its lengths."""
-    return study.laboratory.good(
-        [study.calculation(f"{group}_{s:.4f}", group, scaled(cell, s), mesh, scale=s) for s in scales]
-    )
+    calculations = [
+        study.calculation(f"{group}_{s:.4f}", group, scaled(cell, s), variant.mesh, scale=s) for s in scales
+    ]
+    return study.laboratory.good([study.varied(c, variant) for c in calculations])
 
 
 def fit_of(records: Sequence[Record]) -> EquationOfState:

@@ -10,8 +10,15 @@ from tools.dft.cells import crystal
 from tools.dft.fits import minimum_of_quadratic
 from tools.dft.material import Lattice, Phase
 from tools.dft.references.equation_of_state import Ground, fit_of, volumes_of
-from tools.dft.references.study import Study, reference, said, significant
-from tools.dft.settings import denser
+from tools.dft.references.study import (
+    Study,
+    effects,
+    for_protocol,
+    numerical_error,
+    reference,
+    said,
+    significant,
+)
 from uqbench.data.card import ReferenceProperty
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 
 DENSER = 4
 """Points more along each axis, for the error."""
+ERROR = "error: what denser meshes and a higher cutoff change for both"
 VOLUMES = (0.97, 1.0, 1.03)
 """Of a hexagonal phase, in units of the starting one."""
 
@@ -38,23 +46,24 @@ def _cubic(study: Study, ground: Ground, phase: Phase) -> ReferenceProperty:
     mesh = study.mesh(cell, phase.spacing)
     scales = material.references.equation_of_state.scales[1:-1]
     group = f"eos_{phase.structure}"
-    fit = fit_of(volumes_of(study, group, cell, mesh, scales))
-    dense = fit_of(volumes_of(study, f"{group}_dense", cell, denser(mesh, DENSER), scales))
+    variants = study.variants(mesh, DENSER)
+    fits = {v.tag: fit_of(volumes_of(study, group, cell, v, scales)) for v in variants}
+    fit = fits[""]
     lattice = Lattice(a=start.a * (fit.volume * len(cell) / cell.get_volume()) ** (1 / 3))
-    value, value_dense = fit.energy - ground.energy, dense.energy - ground.energy_dense
+    changed = effects(variants, {tag: one.energy - ground.energies[tag] for tag, one in fits.items()})
     return reference(
         study,
         f"energy_{phase.structure}_minus_{material.ground}",
-        value,
+        fit.energy - ground.energy,
         "eV/atom",
-        value - value_dense,
-        f"minima of the equations of state; mesh {said(mesh)}; error: difference to denser meshes of both",
+        numerical_error(changed),
+        f"minima of the equations of state; mesh {said(mesh)}; {ERROR}",
         lattice,
         (group, f"eos_{material.ground}"),
         {
             "cell": f"{len(cell)} atoms",
             "fit": "equations of state, minima",
-            "dense_k": significant(value_dense),
+            "effect_of_settings_eV_per_atom": for_protocol(changed),
         },
         phase.structure,
     )
@@ -80,28 +89,28 @@ def _hexagonal(study: Study, ground: Ground, phase: Phase) -> ReferenceProperty:
     where, _ = minimum_of_quadratic(np.array(points), np.array([record.per_atom for record in records]))
     atoms, lattice = cell(*map(float, where.round(5)))
     group = f"{phase.structure}_min"
-    lowest, lowest_dense = study.laboratory.good(
-        [
-            study.calculation(group, group, atoms, mesh),
-            study.calculation(f"{group}_dense", f"{group}_dense", atoms, denser(mesh, DENSER)),
-        ]
-    )
-    value = lowest.per_atom - ground.energy
-    value_dense = lowest_dense.per_atom - ground.energy_dense
+    variants = study.variants(mesh, DENSER)
+    here = study.calculation(group, group, atoms, mesh)
+    found = study.laboratory.good([study.varied(here, variant) for variant in variants])
+    differences = {
+        variant.tag: record.per_atom - ground.energies[variant.tag]
+        for variant, record in zip(variants, found, strict=True)
+    }
+    changed = effects(variants, differences)
     return reference(
         study,
         f"energy_{phase.structure}_minus_{material.ground}",
-        value,
+        differences[""],
         "eV/atom",
-        value - value_dense,
+        numerical_error(changed),
         f"quadratic fit in volume and c/a ({len(points)} points), computed again at the minimum; mesh {said(mesh)}; "
-        "error: difference to denser meshes of both",
+        f"{ERROR}",
         lattice,
         (group, f"eos_{material.ground}"),
         {
             "cell": f"{len(atoms)} atoms",
             "c_over_a": significant(float(where[1])),
-            "dense_k": significant(value_dense),
+            "effect_of_settings_eV_per_atom": for_protocol(changed),
         },
         phase.structure,
     )

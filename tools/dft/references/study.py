@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
@@ -13,13 +14,45 @@ from tools.dft.laboratory import Laboratory
 from tools.dft.material import Lattice, Material
 from tools.dft.pulay import CutoffSlope
 from tools.dft.record import Record
-from tools.dft.settings import Mesh, Settings, mesh_of
+from tools.dft.settings import Mesh, Settings, denser, mesh_of
 from tools.dft.units import GPA
 from uqbench.api import Array
 from uqbench.data.card import Crystal, ReferenceProperty
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+
+TIGHTER_CUTOFF, NARROWER = 1.25, 0.5
+"""Factors on cutoff and smearing whose effect on references is told."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Settings for a reference. tag: of names. words: what is changed. changes: of Settings, beside the mesh."""
+
+    tag: str
+    words: str
+    mesh: Mesh
+    changes: Mapping[str, float]
+
+
+def effects(variants: Sequence[Variant], values: Mapping[str, float]) -> dict[str, float]:
+    """What each change does to a value, by its words. values: by the tags of the variants."""
+    return {v.words: significant(values[v.tag] - values[""], 3) for v in variants if v.words}
+
+
+def for_protocol(changed: Mapping[str, float]) -> JsonValue:
+    """The effects, as a card keeps them."""
+    return dict(changed)
+
+
+def numerical_error(changed: Mapping[str, float], *others: float) -> float:
+    """Root of the sum of squares of what mesh and cutoff change, and of other errors.
+
+    Smearing is none: its width is part of the functional that labels and references share.
+    """
+    return math.hypot(*(d for what, d in changed.items() if not what.startswith("smearing")), *others)
 
 
 @dataclass(frozen=True)
@@ -36,6 +69,23 @@ class Study:
         """Those of the labels, with a tighter threshold: references are small differences."""
         return self.material.settings.model_copy(update={"threshold": self.material.references.threshold})
 
+    def relaxing(self, spacing: float | None, shift: int | None) -> Study:
+        """With another mesh, where one is given."""
+        given = {"spacing": spacing, "shift": shift}
+        settings = self.material.settings.model_copy(update={k: v for k, v in given.items() if v is not None})
+        return replace(self, material=self.material.model_copy(update={"settings": settings}))
+
+    def variants(self, mesh: Mesh, more: int) -> tuple[Variant, ...]:
+        """The settings of the labels, and then one of them changed at a time: mesh by that many points, and so on."""
+        cutoff, width = TIGHTER_CUTOFF * self.settings.cutoff, NARROWER * self.settings.width
+        dense = denser(mesh, more)
+        return (
+            Variant("", "", mesh, {}),
+            Variant("_dense", f"mesh {said(dense)}", dense, {}),
+            Variant("_cutoff", f"cutoff {cutoff:g} Ry", mesh, {"cutoff": cutoff}),
+            Variant("_narrow", f"smearing {width:g} Ry", mesh, {"width": width}),
+        )
+
     def mesh(self, atoms: Atoms, spacing: float | None = None) -> Mesh:
         """The mesh that a label of this structure has."""
         return mesh_of(atoms, self.material.settings.spacing if spacing is None else spacing)
@@ -46,6 +96,12 @@ class Study:
         """A reference structure; its group is the config_type in the reference file."""
         full = f"{self.material.name}_ref_{name}"
         return Calculation(full, group, atoms, self.species, self.settings, mesh, relax, about)
+
+    def varied(self, calculation: Calculation, variant: Variant) -> Calculation:
+        """The same with other settings, under its name and group with the variant's tag."""
+        name = calculation.name + variant.tag
+        changed = calculation.with_settings(name, variant.mesh, **variant.changes)
+        return replace(changed, group=calculation.group + variant.tag)
 
     def stress(self, record: Record) -> Array:
         """(3, 3) at fixed cutoff, GPa."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,16 @@ import numpy as np
 from tools.dft.cells import crystal
 from tools.dft.record import Record
 from tools.dft.references.equation_of_state import Ground
-from tools.dft.references.study import Study, reference, said, significant
-from tools.dft.settings import denser
+from tools.dft.references.study import (
+    Study,
+    Variant,
+    effects,
+    for_protocol,
+    numerical_error,
+    reference,
+    said,
+    significant,
+)
 from uqbench.data.card import ReferenceProperty
 from uqbench.errors import UqbenchError
 from uqbench.properties.migration import halfway
@@ -19,108 +28,113 @@ from uqbench.properties.migration import halfway
 if TYPE_CHECKING:
     from ase import Atoms
 
-TIGHTER_CUTOFF, NARROWER = 1.25, 0.5
-"""Factors on cutoff and smearing whose effect on the relaxed vacancy is told."""
-
 
 def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
-    """Properties vacancy_formation_energy, _unrelaxed and, if asked for, vacancy_migration_energy."""
+    """Properties vacancy_formation_energy, _unrelaxed and, if asked for, vacancy_migration_energy.
+
+    Energies are those of the denser mesh at positions that were relaxed with the other.
+    """
     material, asked = study.material, study.material.references.vacancy
+    study = study.relaxing(asked.spacing, asked.shift)
     perfect = crystal(material.ground, material.element, ground.lattice).repeat(asked.supercell)
     vacant = perfect.copy()
     del vacant[0]
     sites, mesh = len(perfect), study.mesh(perfect)
-    dense = denser(mesh, asked.denser)
-    groups = {"bulk": f"bulk{sites}", "relaxed": f"vac{sites - 1}_relaxed"}
-    bulk = study.calculation(groups["bulk"], groups["bulk"], perfect, mesh)
-    relaxing = study.calculation(groups["relaxed"], groups["relaxed"], vacant, mesh, asked.force)
-    bulk_record, relaxed = study.laboratory.good([bulk, relaxing])
-
-    def formation(energy: float, perfect_energy: float) -> float:
-        return energy - (sites - 1) / sites * perfect_energy
-
-    value = formation(relaxed.energy, bulk_record.energy)
-    unrelaxed = formation(_start_energy(relaxed), bulk_record.energy)
-    # At the relaxed positions, which settings hardly move.
-    here = replace(relaxing, atoms=relaxed.atoms(), relax=0.0)
-    variants = {
-        f"mesh {said(dense)}": {"mesh": dense},
-        f"cutoff {TIGHTER_CUTOFF * study.settings.cutoff:g} Ry": {
-            "cutoff": TIGHTER_CUTOFF * study.settings.cutoff
-        },
-        f"smearing {NARROWER * study.settings.width:g} Ry": {"width": NARROWER * study.settings.width},
+    variants = study.variants(mesh, asked.denser)
+    relaxed = _relaxed(study, f"vac{sites - 1}_relaxed", vacant, variants)
+    bulk = study.calculation(f"bulk{sites}", f"bulk{sites}", perfect, mesh)
+    found = study.laboratory.good([study.varied(bulk, variant) for variant in variants])
+    formation = {
+        variant.tag: relaxed.energies[variant.tag] - (sites - 1) / sites * record.energy
+        for variant, record in zip(variants, found, strict=True)
     }
-    changes: dict[str, float] = {}
-    for number, (what, change) in enumerate(variants.items()):
-        pair = [c.with_settings(f"{c.name}_variant{number}", **change) for c in (here, bulk)]
-        vacant_there, bulk_there = study.laboratory.good([replace(c, group="vacancy_variant") for c in pair])
-        changes[what] = significant(formation(vacant_there.energy, bulk_there.energy) - value, 3)
-    error = abs(changes[f"mesh {said(dense)}"])
+    changed = effects(variants, formation)
+    relaxation = _start_energy(relaxed.record) - relaxed.energies[""]
     protocol = {
         "supercell": list(asked.supercell),
         "cell": "conventional",
         "sites": sites,
         "a": ground.lattice.a,
         "fixed_cell": True,
-        "reference": f"bulk in the same supercell ({groups['bulk']})",
+        "reference": f"bulk in the same supercell ({bulk.group}_dense)",
+        "effect_of_settings_eV": for_protocol(changed),
     }
-    places = f"{sites - 1} atoms in {sites} sites at a = {ground.lattice.a:.4f} Å, mesh {said(mesh)}"
-    left = f"largest force component {1e3 * relaxed.largest_force:.1f} meV/Å"
+    places = f"{sites - 1} atoms in {sites} sites at a = {ground.lattice.a:.4f} Å, {variants[1].words}"
+    moved = f"positions relaxed with mesh {said(mesh)} ({relaxed.left})"
+    error = f"error: what the denser mesh (of {said(mesh)}) and a {variants[2].words} change"
     properties = [
         reference(
             study,
             "vacancy_formation_energy",
-            value,
+            formation["_dense"],
             "eV",
-            error,
-            f"{places}, positions relaxed at fixed cell ({left}); error: mesh",
+            numerical_error(changed),
+            f"{places}, cell fixed, {moved}; {error}",
             ground.lattice,
-            (groups["relaxed"], groups["bulk"]),
-            protocol | {"relaxed": f"positions, {left}", "effect_of_settings_eV": dict(changes)},
+            (f"{relaxed.record.group}_dense", f"{bulk.group}_dense"),
+            protocol | {"relaxed": f"positions, {relaxed.left}"},
         ),
         reference(
             study,
             "vacancy_formation_energy_unrelaxed",
-            unrelaxed,
+            formation["_dense"] + relaxation,
             "eV",
-            error,
-            f"{places}, atoms on their sites; error: of the relaxed vacancy",
+            numerical_error(changed),
+            f"{places}, atoms on their sites: the relaxed one, and what relaxation gains with mesh {said(mesh)}; "
+            f"{error}",
             ground.lattice,
-            (f"{groups['relaxed']}_path", groups["bulk"]),
-            protocol | {"structure": "first of the path (relaxation_start)"},
+            tuple(f"{relaxed.record.group}{tag}" for tag in ("_path", "", "_dense")) + (f"{bulk.group}_dense",),
+            protocol
+            | {
+                "structure": "first of the path (relaxation_start)",
+                "relaxation_energy": significant(relaxation),
+            },
         ),
     ]
     if asked.migration:
-        properties.append(_migration(study, ground, perfect, relaxed, protocol))
+        # A neighbour half way into the vacancy: symmetry keeps it there while the others relax.
+        saddle = _relaxed(study, f"vac{sites - 1}_saddle", halfway(perfect), variants)
+        barrier = {tag: saddle.energies[tag] - relaxed.energies[tag] for tag in saddle.energies}
+        changed = effects(variants, barrier)
+        properties.append(
+            reference(
+                study,
+                "vacancy_migration_energy",
+                barrier["_dense"],
+                "eV",
+                numerical_error(changed),
+                f"a neighbour half way into the vacancy, {sites - 1} atoms, {variants[1].words}; positions relaxed "
+                f"with mesh {said(mesh)} within the symmetry that holds it there ({saddle.left}); {error}",
+                ground.lattice,
+                (f"{saddle.record.group}_dense", f"{relaxed.record.group}_dense"),
+                protocol | {"saddle": "by symmetry", "effect_of_settings_eV": for_protocol(changed)},
+            )
+        )
     return properties
 
 
-def _migration(
-    study: Study, ground: Ground, perfect: Atoms, relaxed: Record, protocol: dict
-) -> ReferenceProperty:
-    """A neighbour half way into the vacancy: symmetry keeps it there while the others relax."""
+@dataclass(frozen=True)
+class _Relaxed:
+    """record: of the relaxation. energies: eV, at its end, by tags of variants."""
+
+    record: Record
+    energies: Mapping[str, float]
+
+    @property
+    def left(self) -> str:
+        """The largest force in words."""
+        return f"largest force component {1e3 * self.record.largest_force:.1f} meV/Å"
+
+
+def _relaxed(study: Study, group: str, atoms: Atoms, variants: Sequence[Variant]) -> _Relaxed:
+    """Relaxed with the first of the variants; the others at these positions, which settings hardly move."""
     asked = study.material.references.vacancy
-    saddle = halfway(perfect)
-    group = f"vac{len(saddle)}_saddle"
-    mesh = study.mesh(perfect)
-    record = study.laboratory.one(study.calculation(group, group, saddle, mesh, asked.force))
-    dense = denser(mesh, asked.denser)
-    here = study.calculation(f"{group}_dense", "vacancy_variant", record.atoms(), dense)
-    start = study.calculation(f"vac{len(saddle)}_relaxed_dense", "vacancy_variant", relaxed.atoms(), dense)
-    there, before = study.laboratory.good([here, start])
-    value = record.energy - relaxed.energy
-    return reference(
-        study,
-        "vacancy_migration_energy",
-        value,
-        "eV",
-        value - (there.energy - before.energy),
-        f"a neighbour half way into the vacancy, {len(saddle)} atoms, positions relaxed within the symmetry that holds "
-        f"it there (largest force component {1e3 * record.largest_force:.1f} meV/Å); mesh {said(mesh)}; error: mesh",
-        ground.lattice,
-        (group, f"vac{len(saddle)}_relaxed"),
-        protocol | {"saddle": "by symmetry"},
-    )
+    relaxing = study.calculation(group, group, atoms, variants[0].mesh, asked.force)
+    record = study.laboratory.one(relaxing)
+    here = replace(relaxing, atoms=record.atoms(), relax=0.0)
+    others = study.laboratory.good([study.varied(here, variant) for variant in variants[1:]])
+    energies = {variant.tag: one.energy for variant, one in zip(variants[1:], others, strict=True)}
+    return _Relaxed(record, {"": record.energy} | energies)
 
 
 def _start_energy(relaxed: Record) -> float:

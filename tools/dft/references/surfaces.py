@@ -6,38 +6,49 @@ import numpy as np
 
 from tools.dft.cells import slab
 from tools.dft.references.equation_of_state import Ground
-from tools.dft.references.study import Study, reference, said, significant
+from tools.dft.references.relaxed import relaxed_energies
+from tools.dft.references.study import (
+    Study,
+    effects,
+    for_protocol,
+    numerical_error,
+    reference,
+    said,
+    significant,
+)
 from tools.dft.units import GPA
 from uqbench.data.card import ReferenceProperty
-
-BULK_ERROR = 2e-3
-"""eV/atom; by which energies of slab and bulk, on their different meshes, may be off."""
 
 
 def surface_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
     """Properties surface_energy_FACET."""
+    more = study.material.references.equation_of_state.denser
     properties = []
     for asked in study.material.references.surfaces:
         atoms = slab(study.material.ground, study.material.element, ground.lattice.a, asked)
         mesh = study.mesh(atoms)
-        group = f"slab{asked.facet}_relaxed"
-        record = study.laboratory.one(study.calculation(group, group, atoms, mesh, asked.force))
+        variants = study.variants(mesh, more)
+        relaxed = relaxed_energies(study, f"slab{asked.facet}_relaxed", atoms, variants, asked.force)
         area = 2.0 * float(np.linalg.norm(np.cross(*atoms.cell.array[:2])))
         # eV/Å² to J/m²: GPa Å is 0.1 J/m².
         unit = 0.1 * GPA / area
-        value = (record.energy - len(atoms) * ground.energy) * unit
-        unrelaxed = (record.path[0].energy - len(atoms) * ground.energy) * unit
+        values = {
+            tag: (energy - len(atoms) * ground.energies[tag]) * unit
+            for tag, energy in relaxed.energies.items()
+        }
+        changed = effects(variants, values)
+        unrelaxed = (relaxed.record.path[0].energy - len(atoms) * ground.energy) * unit
         properties.append(
             reference(
                 study,
                 f"surface_energy_{asked.facet}",
-                value,
+                values[""],
                 "J/m²",
-                len(atoms) * BULK_ERROR * unit,
-                f"{asked.layers}-layer slab, {asked.vacuum:g} Å of vacuum, relaxed, bulk energy from the equation of "
-                f"state; mesh {said(mesh)}; error: {1e3 * BULK_ERROR:g} meV/atom between slab and bulk",
+                numerical_error(changed),
+                f"{asked.layers}-layer slab, {asked.vacuum:g} Å of vacuum, relaxed ({relaxed.left}), bulk energy from "
+                f"the equation of state; mesh {said(mesh)}; error: what denser meshes of both and a higher cutoff change",
                 ground.lattice,
-                (group,),
+                (relaxed.record.group,),
                 {
                     "layers": asked.layers,
                     "surface_cell": list(asked.size),
@@ -45,6 +56,7 @@ def surface_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
                     "a": ground.lattice.a,
                     "relaxed": "positions",
                     "unrelaxed": significant(unrelaxed),
+                    "effect_of_settings_J_per_m2": for_protocol(changed),
                 },
             )
         )

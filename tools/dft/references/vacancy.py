@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from tools.dft.cells import crystal
 from tools.dft.record import Record
 from tools.dft.references.equation_of_state import Ground
+from tools.dft.references.relaxed import relaxed_energies
 from tools.dft.references.study import (
     Study,
-    Variant,
     effects,
     for_protocol,
     numerical_error,
@@ -24,9 +20,6 @@ from tools.dft.references.study import (
 from uqbench.data.card import ReferenceProperty
 from uqbench.errors import UqbenchError
 from uqbench.properties.migration import halfway
-
-if TYPE_CHECKING:
-    from ase import Atoms
 
 
 def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
@@ -41,7 +34,7 @@ def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
     del vacant[0]
     sites, mesh = len(perfect), study.mesh(perfect)
     variants = study.variants(mesh, asked.denser)
-    relaxed = _relaxed(study, f"vac{sites - 1}_relaxed", vacant, variants)
+    relaxed = relaxed_energies(study, f"vac{sites - 1}_relaxed", vacant, variants, asked.force)
     bulk = study.calculation(f"bulk{sites}", f"bulk{sites}", perfect, mesh)
     found = study.laboratory.good([study.varied(bulk, variant) for variant in variants])
     formation = {
@@ -83,7 +76,7 @@ def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
             f"{places}, atoms on their sites: the relaxed one, and what relaxation gains with mesh {said(mesh)}; "
             f"{error}",
             ground.lattice,
-            tuple(f"{relaxed.record.group}{tag}" for tag in ("_path", "", "_dense")) + (f"{bulk.group}_dense",),
+            (*(f"{relaxed.record.group}{tag}" for tag in ("_path", "", "_dense")), f"{bulk.group}_dense"),
             protocol
             | {
                 "structure": "first of the path (relaxation_start)",
@@ -93,7 +86,7 @@ def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
     ]
     if asked.migration:
         # A neighbour half way into the vacancy: symmetry keeps it there while the others relax.
-        saddle = _relaxed(study, f"vac{sites - 1}_saddle", halfway(perfect), variants)
+        saddle = relaxed_energies(study, f"vac{sites - 1}_saddle", halfway(perfect), variants, asked.force)
         barrier = {tag: saddle.energies[tag] - relaxed.energies[tag] for tag in saddle.energies}
         changed = effects(variants, barrier)
         properties.append(
@@ -111,30 +104,6 @@ def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
             )
         )
     return properties
-
-
-@dataclass(frozen=True)
-class _Relaxed:
-    """record: of the relaxation. energies: eV, at its end, by tags of variants."""
-
-    record: Record
-    energies: Mapping[str, float]
-
-    @property
-    def left(self) -> str:
-        """The largest force in words."""
-        return f"largest force component {1e3 * self.record.largest_force:.1f} meV/Å"
-
-
-def _relaxed(study: Study, group: str, atoms: Atoms, variants: Sequence[Variant]) -> _Relaxed:
-    """Relaxed with the first of the variants; the others at these positions, which settings hardly move."""
-    asked = study.material.references.vacancy
-    relaxing = study.calculation(group, group, atoms, variants[0].mesh, asked.force)
-    record = study.laboratory.one(relaxing)
-    here = replace(relaxing, atoms=record.atoms(), relax=0.0)
-    others = study.laboratory.good([study.varied(here, variant) for variant in variants[1:]])
-    energies = {variant.tag: one.energy for variant, one in zip(variants[1:], others, strict=True)}
-    return _Relaxed(record, {"": record.energy} | energies)
 
 
 def _start_energy(relaxed: Record) -> float:

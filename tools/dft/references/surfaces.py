@@ -46,7 +46,8 @@ def surface_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
                 "J/m²",
                 numerical_error(changed),
                 f"{asked.layers}-layer slab, {asked.vacuum:g} Å of vacuum, relaxed ({relaxed.left}), bulk energy from "
-                f"the equation of state; mesh {said(mesh)}; error: what denser meshes of both and a higher cutoff change",
+                f"the equation of state; mesh {said(mesh)}; error: what denser meshes of both and a higher cutoff "
+                "change",
                 ground.lattice,
                 (relaxed.record.group,),
                 {

@@ -28,9 +28,6 @@ def crystal(structure: Structure, symbol: str, lattice: Lattice, cell: str = "co
         return bulk(symbol, structure, a=a, cubic=cell == "conventional")
     if structure == "sc":
         return bulk(symbol, "sc", a=a)
-    if structure == "a15":
-        sites = [(0, 0, 0), (2, 2, 2), (1, 2, 0), (3, 2, 0), (0, 1, 2), (0, 3, 2), (2, 0, 1), (2, 0, 3)]
-        return Atoms([symbol] * 8, scaled_positions=np.array(sites) / 4, cell=[a] * 3, pbc=True)
     if c is None:
         raise UqbenchError(f"{structure} {symbol}: c is missing; give a and c of its lattice.")
     if structure == "hcp":

@@ -11,9 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tools.dft.settings import Positive, Settings
 from uqbench.errors import UqbenchError
 
-Structure = Literal[
-    "fcc", "bcc", "hcp", "sc", "diamond", "lonsdaleite", "beta_tin", "simple_hexagonal", "a15"
-]
+Structure = Literal["fcc", "bcc", "hcp", "sc", "diamond", "lonsdaleite", "beta_tin", "simple_hexagonal"]
 Count = Annotated[int, Field(gt=0)]
 Range = tuple[float, float]
 Size = tuple[Count, Count, Count]

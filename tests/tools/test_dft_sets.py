@@ -19,11 +19,14 @@ from tools.dft.references.phases import phase_energies
 from tools.dft.references.study import Study
 from tools.dft.references.surfaces import surface_energies
 from tools.dft.references.vacancy import vacancy_energies
-from uqbench.data.catalog import card_path, load_card
+from uqbench.data.catalog import card_path, dataset_names, load_card
 
 SETS = REPOSITORY / "tools/dft/sets"
 FINISHED = sorted(
-    folder.name for folder in SETS.iterdir() if (card_path("al").parents[1] / folder.name).is_dir()
+    folder.name
+    for folder in SETS.iterdir()
+    if folder.name in dataset_names()
+    and str(load_card(folder.name).provenance.get("generator", "")).startswith("python -m tools.dft")
 )
 
 

@@ -12,6 +12,7 @@ from tools.dft.convergence import convergence_table, measured_slope
 from tools.dft.frames import REPOSITORY, pool_frames, reference_frames
 from tools.dft.laboratory import Laboratory
 from tools.dft.material import read_material
+from tools.dft.noise import cell_noise
 from tools.dft.record import read_record
 from tools.dft.references.elastic import elastic_constants
 from tools.dft.references.equation_of_state import ground_state
@@ -63,6 +64,8 @@ def test_the_references_are_those_of_the_card(study):
     provenance = card.provenance
     assert convergence_table(study.laboratory, study.material, study.species) == provenance["convergence"]
     checks = consistency(study.laboratory, study.material, study.species, study.slope)
+    noise = cell_noise(study.laboratory, study.material, study.species)
+    checks |= {"same_crystal_in_other_cells": list(noise.rows)}
     assert checks == {key: provenance["checks"][key] for key in checks}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import JsonValue
@@ -27,8 +28,16 @@ MORE = 6
 """Points along each axis of the mesh that is compared with."""
 
 
-def cell_noise(laboratory: Laboratory, material: Material, species: Species) -> list[JsonValue]:
-    """For the card, a row a cell: energy against a denser mesh, largest force and shear where there should be none.
+@dataclass(frozen=True)
+class CellNoise:
+    """rows: for the card. largest: difference of energies, meV/atom."""
+
+    rows: tuple[JsonValue, ...]
+    largest: float
+
+
+def cell_noise(laboratory: Laboratory, material: Material, species: Species) -> CellNoise:
+    """A row a cell: energy against a denser mesh, largest force and shear where there should be none.
 
     Cells of the ground state have no symmetry; crystals of the other phases have theirs, and only their energy and
     pressure are compared. Raises UqbenchError if a calculation failed.
@@ -49,7 +58,7 @@ def cell_noise(laboratory: Laboratory, material: Material, species: Species) -> 
     plain = calculation("truth", primitive, denser(mesh_of(primitive, spacing), MORE))
     asked = [calculation(name, _off(atoms), mesh_of(atoms, spacing)) for name, atoms in cells.items()]
     truth, *found = laboratory.good([plain, *asked])
-    rows: list[JsonValue] = [
+    rows = [
         _row(material.ground, record, truth)
         | {
             "largest_force_meV_per_A": significant(1e3 * record.largest_force, 3),
@@ -65,10 +74,10 @@ def cell_noise(laboratory: Laboratory, material: Material, species: Species) -> 
         mesh = mesh_of(atoms, its_own)
         pair = [calculation(phase, atoms, mesh), calculation(f"{phase}_truth", atoms, denser(mesh, MORE))]
         rows.append(_row(phase, *laboratory.good(pair)))
-    return rows
+    return CellNoise(tuple(rows), max(abs(float(row["dE_meV_per_atom"])) for row in rows))
 
 
-def _row(phase: str, record: Record, truth: Record) -> dict[str, JsonValue]:
+def _row(phase: str, record: Record, truth: Record) -> dict[str, Any]:
     return {
         "crystal": phase,
         "atoms": len(record.positions),

@@ -1,4 +1,4 @@
-"""What decides the energy surface: cutoff, mesh, smearing. One set of settings for all of a material."""
+"""What decides the energy surface: cutoff, mesh, smearing; one for all of a material, but for the meshes of some groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decides the energy surface: cutoff, mesh, smearing; one for all of a material, but for the meshes of some groups."""
+"""What decides the energy surface: cutoff, mesh and smearing of a material; groups may have a mesh of their own."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from uqbench.api import Array, Frame, FrameTask, LinearBackbone, NotApplicable, Posterior, PropertyTask, Task
-from uqbench.backbones.parts import Part, join_parts, store_part
-from uqbench.backbones.store import stored_rows
+from uqbench.api import Array, Frame, FrameTask, NotApplicable, Posterior, PropertyTask, Task
 from uqbench.cost.contention import CONTENDED_CORES, OtherLoad
 from uqbench.cost.memory import peak_resident_bytes
 from uqbench.cost.timing import interleaved, stopwatch
@@ -23,14 +21,14 @@ from uqbench.data.split import Fold
 from uqbench.errors import UqbenchError
 from uqbench.properties.kappa import error_ratios
 from uqbench.raised import frame_in, line_of
-from uqbench.registry import PLUGIN_MODULE, Registry, discover, source_files
+from uqbench.registry import Registry, discover, source_files
 from uqbench.spec import parse_spec
 from uqbench.suite.fitter import Fitted
 from uqbench.suite.fitters import make_fitter
 from uqbench.suite.handed import handed_over
 from uqbench.suite.job import LONGEST_TRACEBACK, Job, blank_record, reason_of, write_failure
 from uqbench.suite.kept import globals_kept
-from uqbench.suite.network_fitters import LastLayerFitter
+from uqbench.suite.prepare import folds_of
 from uqbench.suite.properties import Kappa, property_parts, whole_pools
 from uqbench.suite.raw import Evaluated, collect, to_npz
 from uqbench.suite.record import PropertyPart, write_record
@@ -74,50 +72,6 @@ def _told(error: Exception, sources: Collection[Path]) -> tuple[str, str]:
     return reason_of(error) + (f" ({line_of(frame)})" if frame else ""), trace
 
 
-def prepare(job: Job, workers: int, parts: Sequence[Part], say: Callable[[str], None]) -> None:
-    """What all linear methods on a backbone share, into the cache: design rows, and networks with their own.
-
-    parts: of a linear backbone's structures: the one that is wanted, or several that are put together; all without.
-    Says "done total" as rows of a linear backbone are done, else what networks are doing. Raises UqbenchError.
-    """
-    registry = discover(job.plugins)
-    backbone = job.fit.backbone.build(registry, "backbones")
-    if not isinstance(backbone, LinearBackbone):
-        fitter = make_fitter(job, registry, say)
-        if isinstance(fitter, LastLayerFitter):
-            for name, fold in [*_folds(job), *(_pools(job) if _property_tasks(job, registry) else ())]:
-                fitter.layer(fold, name)
-        return
-    # A plugin given by its file cannot be imported by worker processes.
-    workers = 1 if type(backbone).__module__.startswith(PLUGIN_MODULE) else workers
-    wanted = backbone, [f.atoms for f in job.dataset.frames], job.dataset.elements, job.cache
-
-    def progress(done: int, total: int) -> None:
-        say(f"{done} {total}")
-
-    match parts:
-        case []:
-            stored_rows(*wanted, workers, progress, job.store)
-        case [part]:
-            store_part(*wanted, part, job.store)
-        case _:
-            join_parts(*wanted, parts, progress, job.store)
-
-
-def _folds(job: Job) -> Iterator[tuple[str, Fold]]:
-    for number, fold in enumerate(job.split.folds, 1):
-        yield f"fold {number}/{len(job.split.folds)}", fold
-
-
-def _pools(job: Job) -> Iterator[tuple[str, Fold]]:
-    return whole_pools(job.dataset)
-
-
-def _property_tasks(job: Job, registry: Registry) -> dict[str, PropertyTask]:
-    tasks = {t: parse_spec(t, registry, "tasks").build(registry, "tasks") for t in job.fit.tasks}
-    return {t: task for t, task in tasks.items() if isinstance(task, PropertyTask)}
-
-
 class _Run:
     """The state of one fit while it runs."""
 
@@ -145,7 +99,7 @@ class _Run:
         before = peak_resident_bytes()
         others = OtherLoad()
         ratios: list[Array] = []
-        for number, (name, fold) in enumerate(_folds(self.job)):
+        for number, (name, fold) in enumerate(folds_of(self.job)):
             self.say(f"fit {name}")
             with globals_kept():
                 fitted = self.fitter.fit(number, fold, name)
@@ -188,7 +142,7 @@ class _Run:
         What goes wrong without a withheld group leaves the results of the whole pool as they are, and is a fact.
         """
         kappa = Kappa.of(ratios)
-        for number, (trained_on, fold) in enumerate(_pools(self.job), len(self.folds)):
+        for number, (trained_on, fold) in enumerate(whole_pools(self.job.dataset), len(self.folds)):
             self.say(f"fit {trained_on}")
             try:
                 with globals_kept():

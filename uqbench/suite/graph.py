@@ -15,10 +15,11 @@ from uqbench.data.dataset import Dataset
 from uqbench.data.split import Split, make_split
 from uqbench.registry import Registry
 from uqbench.spec import Spec
-from uqbench.suite.fit import prepare, run_job
+from uqbench.suite.fit import run_job
 from uqbench.suite.isolated import Say, run_isolated
 from uqbench.suite.job import Job, write_failure
 from uqbench.suite.plan import Fit, content_key, mismatch, source_hash
+from uqbench.suite.prepare import prepare
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
-from toy_crystals import fcc_model, shifted
+from toy_crystals import FCC, fcc_model, shifted
 
 from uqbench.api import Lattice, Material, NotApplicable, Reference
 from uqbench.properties.energies import EnergySum, Term
+from uqbench.properties.migration import migration_barrier
 from uqbench.properties.resampling import potentials, resample
 from uqbench_tasks.phases import Phases
 from uqbench_tasks.surfaces import Surfaces
@@ -29,10 +30,11 @@ def aluminium(**references):
 def quantities():
     hcp = Lattice("hcp", 2.82, 4.6)
     material = aluminium(surface_energy_100=(SLAB, None), energy_hcp_minus_fcc=({}, hcp))
-    return {"surface": Surfaces().quantities(material)[0], "phase": Phases().quantities(material)[0]}
+    surface, phase = Surfaces().quantities(material)[0], Phases().quantities(material)[0]
+    return {"surface": surface, "phase": phase, "barrier": migration_barrier(FCC)}
 
 
-@pytest.mark.parametrize("which", ["surface", "phase"])
+@pytest.mark.parametrize("which", ["surface", "phase", "barrier"])
 def test_samples_by_expansion_equal_real_relaxations(which):
     quantity = quantities()[which]
     samples = shifted(THETA, 4e-3, 8)

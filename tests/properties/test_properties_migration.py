@@ -1,17 +1,16 @@
-"""The barrier of a vacancy's migration against a path of least energy, and samples against real relaxations."""
+"""The barrier of a vacancy's migration against a path of least energy; samples are in test_properties_energies."""
 
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
 from ase.mep import NEB
 from ase.optimize import BFGS, FIRE
-from toy_crystals import FCC, fcc_model, shifted
+from toy_crystals import FCC, fcc_model
 
 from uqbench.api import Lattice, Material, Reference
 from uqbench.properties.crystal import Crystal
 from uqbench.properties.migration import MIGRATION, halfway, migration_barrier
 from uqbench.properties.relax import hessian, relax
-from uqbench.properties.resampling import potentials, resample
 from uqbench_tasks.vacancy import Vacancy
 
 BACKBONE, THETA = fcc_model()
@@ -39,16 +38,6 @@ def test_the_barrier_is_that_of_a_nudged_elastic_band():
     assert path[4] == pytest.approx(path[0], abs=1e-4)
     assert found == pytest.approx(max(path) - path[0], abs=1e-3)
     assert 0.3 < found < 1.0
-
-
-def test_samples_by_expansion_equal_real_relaxations():
-    quantity = migration_barrier(FCC)
-    samples = shifted(THETA, 4e-3, 8)
-    quick = quantity.propagator(BACKBONE, AL, THETA, samples)(samples)
-    real = resample(tuple(quantity.units), quantity.measure, potentials(BACKBONE, AL, samples))
-    assert quick.status == real.status == ("ok",) * 8
-    assert quick.accepted.sum() >= 6
-    assert np.abs(quick.values - real.values).max() < 1e-2 * real.values.std()
 
 
 def test_the_saddle_is_one():

@@ -10,11 +10,9 @@ from tools.dft.cells import crystal, deformed
 from tools.dft.fits import slope_at_zero
 from tools.dft.references.equation_of_state import Ground
 from tools.dft.references.study import (
+    Effects,
     Study,
     Variant,
-    effects,
-    for_protocol,
-    numerical_error,
     reference,
     said,
     significant,
@@ -46,7 +44,7 @@ def elastic_constants(study: Study, ground: Ground) -> list[ReferenceProperty]:
     found = {variant.tag: _constants(study, ground, variant, several) for variant in variants}
     properties = []
     for name, constant in found[""].items():
-        changed = effects(variants, {tag: some[name].value for tag, some in found.items()})
+        changed = Effects.of(variants, {tag: some[name].value for tag, some in found.items()})
         relaxed = constant.group.endswith("relaxed")
         properties.append(
             reference(
@@ -54,7 +52,7 @@ def elastic_constants(study: Study, ground: Ground) -> list[ReferenceProperty]:
                 name,
                 constant.value,
                 "GPa",
-                numerical_error(changed, constant.error),
+                changed.error(constant.error),
                 f"stress at fixed cutoff at strains {', '.join(f'{100 * s:+g} %' for s in strains)} about "
                 f"a = {ground.lattice.a:.4f} Å, {'atoms relaxed, ' if relaxed else ''}quadratic fit, slope at zero; "
                 f"mesh {said(ground.mesh)}; error: what a {variants[1].words} and a {variants[2].words} change, "
@@ -66,7 +64,7 @@ def elastic_constants(study: Study, ground: Ground) -> list[ReferenceProperty]:
                     "strain": "yz = zy, given as tensor component" if "44" in name else "xx",
                     "a": ground.lattice.a,
                     "internal_relaxation": several and name != "C44_unrelaxed",
-                    "effect_of_settings_GPa": for_protocol(changed),
+                    "effect_of_settings_GPa": changed.for_protocol(),
                     "fit_stderr_GPa": significant(constant.error, 2),
                 },
             )

@@ -14,11 +14,9 @@ from tools.dft.fits import EquationOfState, fit_energies, fit_pressures
 from tools.dft.material import Lattice
 from tools.dft.record import Record
 from tools.dft.references.study import (
+    Effects,
     Study,
     Variant,
-    effects,
-    for_protocol,
-    numerical_error,
     reference,
     said,
     significant,
@@ -69,9 +67,9 @@ def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
     by_raw, by_stress = fit_pressures(volumes, raw), fit_pressures(volumes, corrected)
     a = constant(fit.volume)
     changed = {
-        "a": effects(variants, {tag: constant(one.volume) for tag, one in fits.items()}),
-        "B": effects(variants, {tag: one.modulus * GPA for tag, one in fits.items()}),
-        "E": effects(variants, {tag: one.energy for tag, one in fits.items()}),
+        "a": Effects.of(variants, {tag: constant(one.volume) for tag, one in fits.items()}),
+        "B": Effects.of(variants, {tag: one.modulus * GPA for tag, one in fits.items()}),
+        "E": Effects.of(variants, {tag: one.energy for tag, one in fits.items()}),
     }
     lattice = Lattice(a=round(a, 4))
     lowest, highest = (f"{100 * (scale**3 - 1):+.0f} %" for scale in (asked.scales[0], asked.scales[-1]))
@@ -93,10 +91,10 @@ def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
             "lattice_constant",
             a,
             "Å",
-            numerical_error(changed["a"], a - constant(by_stress.volume)),
+            changed["a"].error(a - constant(by_stress.volume)),
             protocol=protocol
             | {
-                "effect_of_settings_A": for_protocol(changed["a"]),
+                "effect_of_settings_A": changed["a"].for_protocol(),
                 "from_stress": significant(constant(by_stress.volume)),
                 "from_stress_of_fixed_plane_waves": significant(constant(by_raw.volume)),
             },
@@ -107,10 +105,10 @@ def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
             "bulk_modulus",
             fit.modulus * GPA,
             "GPa",
-            numerical_error(changed["B"], (fit.modulus - by_stress.modulus) * GPA, fit.modulus_error * GPA),
+            changed["B"].error((fit.modulus - by_stress.modulus) * GPA, fit.modulus_error * GPA),
             protocol=protocol
             | {
-                "effect_of_settings_GPa": for_protocol(changed["B"]),
+                "effect_of_settings_GPa": changed["B"].for_protocol(),
                 "derivative": significant(fit.derivative, 4),
                 "from_stress": significant(by_stress.modulus * GPA),
                 "from_stress_of_fixed_plane_waves": significant(by_raw.modulus * GPA),
@@ -122,8 +120,8 @@ def ground_state(study: Study) -> tuple[Ground, list[ReferenceProperty]]:
             "energy_per_atom",
             fit.energy,
             "eV/atom",
-            numerical_error(changed["E"]),
-            protocol=protocol | {"effect_of_settings_eV_per_atom": for_protocol(changed["E"])},
+            changed["E"].error(),
+            protocol=protocol | {"effect_of_settings_eV_per_atom": changed["E"].for_protocol()},
             **shared,
         ),
     ]

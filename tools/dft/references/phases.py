@@ -11,10 +11,8 @@ from tools.dft.fits import minimum_of_quadratic
 from tools.dft.material import Lattice, Phase
 from tools.dft.references.equation_of_state import Ground, fit_of, volumes_of
 from tools.dft.references.study import (
+    Effects,
     Study,
-    effects,
-    for_protocol,
-    numerical_error,
     reference,
     said,
     significant,
@@ -50,20 +48,20 @@ def _cubic(study: Study, ground: Ground, phase: Phase) -> ReferenceProperty:
     fits = {v.tag: fit_of(volumes_of(study, group, cell, v, scales)) for v in variants}
     fit = fits[""]
     lattice = Lattice(a=start.a * (fit.volume * len(cell) / cell.get_volume()) ** (1 / 3))
-    changed = effects(variants, {tag: one.energy - ground.energies[tag] for tag, one in fits.items()})
+    changed = Effects.of(variants, {tag: one.energy - ground.energies[tag] for tag, one in fits.items()})
     return reference(
         study,
         f"energy_{phase.structure}_minus_{material.ground}",
         fit.energy - ground.energy,
         "eV/atom",
-        numerical_error(changed),
+        changed.error(),
         f"minima of the equations of state; mesh {said(mesh)}; {ERROR}",
         lattice,
         (group, f"eos_{material.ground}"),
         {
             "cell": f"{len(cell)} atoms",
             "fit": "equations of state, minima",
-            "effect_of_settings_eV_per_atom": for_protocol(changed),
+            "effect_of_settings_eV_per_atom": changed.for_protocol(),
         },
         phase.structure,
     )
@@ -96,13 +94,13 @@ def _hexagonal(study: Study, ground: Ground, phase: Phase) -> ReferenceProperty:
         variant.tag: record.per_atom - ground.energies[variant.tag]
         for variant, record in zip(variants, found, strict=True)
     }
-    changed = effects(variants, differences)
+    changed = Effects.of(variants, differences)
     return reference(
         study,
         f"energy_{phase.structure}_minus_{material.ground}",
         differences[""],
         "eV/atom",
-        numerical_error(changed),
+        changed.error(),
         f"quadratic fit in volume and c/a ({len(points)} points), computed again at the minimum; mesh {said(mesh)}; "
         f"{ERROR}",
         lattice,
@@ -110,7 +108,7 @@ def _hexagonal(study: Study, ground: Ground, phase: Phase) -> ReferenceProperty:
         {
             "cell": f"{len(atoms)} atoms",
             "c_over_a": significant(float(where[1])),
-            "effect_of_settings_eV_per_atom": for_protocol(changed),
+            "effect_of_settings_eV_per_atom": changed.for_protocol(),
         },
         phase.structure,
     )

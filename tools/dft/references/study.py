@@ -37,22 +37,28 @@ class Variant:
     changes: Mapping[str, float]
 
 
-def effects(variants: Sequence[Variant], values: Mapping[str, float]) -> dict[str, float]:
-    """What each change does to a value, by its words. values: by the tags of the variants."""
-    return {v.words: significant(values[v.tag] - values[""], 3) for v in variants if v.words}
+@dataclass(frozen=True)
+class Effects:
+    """What each change of the settings does to a value, by its words."""
 
+    by_words: Mapping[str, float]
 
-def for_protocol(changed: Mapping[str, float]) -> JsonValue:
-    """The effects, as a card keeps them."""
-    return dict(changed)
+    @classmethod
+    def of(cls, variants: Sequence[Variant], values: Mapping[str, float]) -> Effects:
+        """values: by the tags of the variants."""
+        return cls({v.words: significant(values[v.tag] - values[""], 3) for v in variants if v.words})
 
+    def error(self, *others: float) -> float:
+        """Root of the sum of squares of what mesh and cutoff change, and of other errors.
 
-def numerical_error(changed: Mapping[str, float], *others: float) -> float:
-    """Root of the sum of squares of what mesh and cutoff change, and of other errors.
+        Smearing is none: its width is part of the functional that labels and references share.
+        """
+        numerical = (d for what, d in self.by_words.items() if not what.startswith("smearing"))
+        return math.hypot(*numerical, *others)
 
-    Smearing is none: its width is part of the functional that labels and references share.
-    """
-    return math.hypot(*(d for what, d in changed.items() if not what.startswith("smearing")), *others)
+    def for_protocol(self) -> JsonValue:
+        """As a card keeps them."""
+        return dict(self.by_words)
 
 
 @dataclass(frozen=True)

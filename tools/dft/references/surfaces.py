@@ -8,10 +8,8 @@ from tools.dft.cells import slab
 from tools.dft.references.equation_of_state import Ground
 from tools.dft.references.relaxed import relaxed_energies
 from tools.dft.references.study import (
+    Effects,
     Study,
-    effects,
-    for_protocol,
-    numerical_error,
     reference,
     said,
     significant,
@@ -36,7 +34,7 @@ def surface_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
             tag: (energy - len(atoms) * ground.energies[tag]) * unit
             for tag, energy in relaxed.energies.items()
         }
-        changed = effects(variants, values)
+        changed = Effects.of(variants, values)
         unrelaxed = (relaxed.record.path[0].energy - len(atoms) * ground.energy) * unit
         properties.append(
             reference(
@@ -44,7 +42,7 @@ def surface_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
                 f"surface_energy_{asked.facet}",
                 values[""],
                 "J/m²",
-                numerical_error(changed),
+                changed.error(),
                 f"{asked.layers}-layer slab, {asked.vacuum:g} Å of vacuum, relaxed ({relaxed.left}), bulk energy from "
                 f"the equation of state; mesh {said(mesh)}; error: what denser meshes of both and a higher cutoff "
                 "change",
@@ -57,7 +55,7 @@ def surface_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
                     "a": ground.lattice.a,
                     "relaxed": "positions",
                     "unrelaxed": significant(unrelaxed),
-                    "effect_of_settings_J_per_m2": for_protocol(changed),
+                    "effect_of_settings_J_per_m2": changed.for_protocol(),
                 },
             )
         )

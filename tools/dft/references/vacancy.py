@@ -9,10 +9,8 @@ from tools.dft.record import Record
 from tools.dft.references.equation_of_state import Ground
 from tools.dft.references.relaxed import relaxed_energies
 from tools.dft.references.study import (
+    Effects,
     Study,
-    effects,
-    for_protocol,
-    numerical_error,
     reference,
     said,
     significant,
@@ -41,7 +39,7 @@ def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
         variant.tag: relaxed.energies[variant.tag] - (sites - 1) / sites * record.energy
         for variant, record in zip(variants, found, strict=True)
     }
-    changed = effects(variants, formation)
+    changed = Effects.of(variants, formation)
     relaxation = _start_energy(relaxed.record) - relaxed.energies[""]
     protocol = {
         "supercell": list(asked.supercell),
@@ -50,7 +48,7 @@ def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
         "a": ground.lattice.a,
         "fixed_cell": True,
         "reference": f"bulk in the same supercell ({bulk.group}_dense)",
-        "effect_of_settings_eV": for_protocol(changed),
+        "effect_of_settings_eV": changed.for_protocol(),
     }
     places = f"{sites - 1} atoms in {sites} sites at a = {ground.lattice.a:.4f} Å, {variants[1].words}"
     moved = f"positions relaxed with mesh {said(mesh)} ({relaxed.left})"
@@ -61,7 +59,7 @@ def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
             "vacancy_formation_energy",
             formation["_dense"],
             "eV",
-            numerical_error(changed),
+            changed.error(),
             f"{places}, cell fixed, {moved}; {error}",
             ground.lattice,
             (f"{relaxed.record.group}_dense", f"{bulk.group}_dense"),
@@ -72,7 +70,7 @@ def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
             "vacancy_formation_energy_unrelaxed",
             formation["_dense"] + relaxation,
             "eV",
-            numerical_error(changed),
+            changed.error(),
             f"{places}, atoms on their sites: the relaxed one, and what relaxation gains with mesh {said(mesh)}; "
             f"{error}",
             ground.lattice,
@@ -88,19 +86,19 @@ def vacancy_energies(study: Study, ground: Ground) -> list[ReferenceProperty]:
         # A neighbour half way into the vacancy: symmetry keeps it there while the others relax.
         saddle = relaxed_energies(study, f"vac{sites - 1}_saddle", halfway(perfect), variants, asked.force)
         barrier = {tag: saddle.energies[tag] - relaxed.energies[tag] for tag in saddle.energies}
-        changed = effects(variants, barrier)
+        changed = Effects.of(variants, barrier)
         properties.append(
             reference(
                 study,
                 "vacancy_migration_energy",
                 barrier["_dense"],
                 "eV",
-                numerical_error(changed),
+                changed.error(),
                 f"a neighbour half way into the vacancy, {sites - 1} atoms, {variants[1].words}; positions relaxed "
                 f"with mesh {said(mesh)} within the symmetry that holds it there ({saddle.left}); {error}",
                 ground.lattice,
                 (f"{saddle.record.group}_dense", f"{relaxed.record.group}_dense"),
-                protocol | {"saddle": "by symmetry", "effect_of_settings_eV": for_protocol(changed)},
+                protocol | {"saddle": "by symmetry", "effect_of_settings_eV": changed.for_protocol()},
             )
         )
     return properties
